@@ -1,0 +1,211 @@
+# fetchd - GNU make.  `make help` says what can be made.
+#
+# Sources are found, not listed: common/*.c, server/*.c and server/*/*.c make the
+# server, each tests/unit/test_*.c makes one test program.  Everything that is made
+# lies under $(BUILD).  A change of compiler or flags rebuilds what it touches.
+
+VERSION = 0.1.0
+
+# SAN=address,undefined makes the sanitizer build, in a directory of its own.
+SAN    ?=
+BUILD  ?= $(if $(SAN),build-san,build)
+PREFIX ?= /usr/local
+SYSCONFDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
+DOCDIR ?= $(PREFIX)/share/doc/fetchd
+PYTHON ?= /usr/bin/python3
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+
+ifneq ($(words $(BUILD)),1)
+$(error BUILD="$(BUILD)" must be one directory name without blanks (the checkout \
+    itself may lie anywhere))
+endif
+
+# ---- flags: CFLAGS, CPPFLAGS and LDFLAGS are the caller's ------------------------
+
+CFLAGS ?= $(if $(SAN),-O1,-O2) -g
+# What the Makefile is asked for besides these needs the libraries.
+NO_BUILD := clean help format uninstall deps lint-layers lint-size lint-words \
+            lint-scripts lint-format
+
+PACKAGES := libmariadb libevent_core libconfuse
+ifneq ($(if $(MAKECMDGOALS),$(filter-out $(NO_BUILD),$(MAKECMDGOALS)),all),)
+ifneq ($(shell pkg-config --exists $(PACKAGES) 2>/dev/null && echo yes),yes)
+$(error pkg-config does not find all of "$(PACKAGES)": run scripts/deps build)
+endif
+# Other people's headers are system headers: our warnings are not for them.
+PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PACKAGES)))
+PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))
+MACHINE    := $(shell $(CC) -dumpmachine)
+endif
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+            -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef \
+            -Wformat=2 -Werror=format-security -Werror=switch \
+            $(if $(filter-out 0,$(WERROR)),-Werror)
+HARDENING := -fPIE -fstack-protector-strong -fno-omit-frame-pointer \
+             $(if $(filter x86_64%,$(MACHINE)),-fstack-clash-protection -fcf-protection)
+HARDENING_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
+ifeq ($(SAN),)
+HARDENING += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+else
+SANITIZE := -fsanitize=$(SAN) -fno-sanitize-recover=all
+endif
+
+# Asserts stay on: nothing here ever says -DNDEBUG.
+ALL_CFLAGS  = -std=c11 -D_GNU_SOURCE -DFETCHD_VERSION='"$(VERSION)"' -I. $(PKG_CFLAGS) \
+              $(WARNINGS) $(HARDENING) $(SANITIZE) $(CPPFLAGS) $(CFLAGS)
+ALL_LDFLAGS = $(HARDENING_LD) $(SANITIZE) $(CFLAGS) $(LDFLAGS)
+
+ifeq ($(V),1)
+Q :=
+SAY := @:
+else
+Q := @
+SAY := @echo
+endif
+
+# ---- what there is ---------------------------------------------------------------
+
+SOURCES := $(sort $(wildcard common/*.c server/*.c server/*/*.c))
+HEADERS := $(sort $(wildcard common/*.h server/*.h server/*/*.h))
+UNIT    := $(sort $(wildcard tests/unit/*.c))
+LOAD    := $(sort $(wildcard tests/load/*.c))
+C_FILES := $(SOURCES) $(HEADERS) $(UNIT) $(LOAD) \
+           $(sort $(wildcard tests/unit/*.h tests/load/*.h))
+
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+LIBRARY := $(filter-out $(BUILD)/server/main.o,$(OBJECTS))
+COMMON  := $(filter $(BUILD)/common/%,$(OBJECTS))
+HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(UNIT)))
+TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(filter tests/unit/test_%,$(UNIT)))
+LOAD_OBJECTS := $(LOAD:%.c=$(BUILD)/%.o)
+ALL_OBJECTS  := $(OBJECTS) $(UNIT:%.c=$(BUILD)/%.o) $(LOAD_OBJECTS)
+
+.PHONY: all all-tests loadgen test test-unit test-integration lint install uninstall \
+        clean format help deps FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BUILD)/fetchd
+loadgen: $(BUILD)/loadgen
+all-tests: all $(TESTS) $(if $(LOAD),loadgen)
+
+# ---- making it -------------------------------------------------------------------
+
+# A stamp is rewritten only when its text changes, so what depends on it is made
+# again exactly then.  $(call stamp,text)
+stamp = @mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || \
+        printf '%s\n' '$(subst ','\'',$(1))' > $@
+
+$(BUILD)/flags: FORCE
+	$(call stamp,$(CC) $(ALL_CFLAGS) | $(ALL_LDFLAGS) $(PKG_LIBS))
+$(BUILD)/objects: FORCE
+	$(call stamp,$(OBJECTS) $(HELPERS) $(LOAD_OBJECTS))
+
+$(ALL_OBJECTS): $(BUILD)/%.o: %.c $(BUILD)/flags
+	$(SAY) "  CC $<"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libfetchd.a: $(LIBRARY) $(BUILD)/objects
+	$(SAY) "  AR $@"
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $(LIBRARY)
+
+$(BUILD)/fetchd: $(OBJECTS) $(BUILD)/objects
+	$(SAY) "  LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(OBJECTS) $(PKG_LIBS)
+
+$(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(HELPERS) $(BUILD)/libfetchd.a
+	$(SAY) "  LD $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(HELPERS) $(BUILD)/libfetchd.a $(PKG_LIBS) -lcmocka
+
+$(BUILD)/loadgen: $(LOAD_OBJECTS) $(COMMON) $(BUILD)/objects
+	$(SAY) "  LD $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(LOAD_OBJECTS) $(COMMON) $(PKG_LIBS) -lpthread -lm
+
+-include $(ALL_OBJECTS:.o=.d)
+
+# ---- tests -----------------------------------------------------------------------
+
+test: test-unit test-integration
+
+test-unit: $(TESTS)
+	@scripts/run-unit $(BUILD)/logs/unit $(TESTS)
+
+# PYTEST_ARGS narrows it down: make test-integration PYTEST_ARGS='-k ping'
+test-integration: all-tests
+	@FETCHD_BIN="$$(realpath $(BUILD)/fetchd)" PYTHONDONTWRITEBYTECODE=1 \
+	    $(PYTHON) -m pytest -q -n 2 --dist loadscope -p no:cacheprovider \
+	    tests/integration $(PYTEST_ARGS)
+
+# ---- checks: each has one summary line and findings of the form file:line: ... ----
+
+LINT := layers headers size words scripts format cppcheck options
+
+lint: # all of them, even after one has found something
+	@$(MAKE) -k --no-print-directory $(LINT:%=lint-%)
+
+.PHONY: $(LINT:%=lint-%)
+lint-layers lint-size lint-words lint-scripts: lint-%:
+	@scripts/check-$*
+lint-headers:
+	@scripts/check-headers $(CC) $(ALL_CFLAGS)
+lint-options: $(BUILD)/fetchd
+	@scripts/check-options $(BUILD)/fetchd etc/fetchd.conf
+lint-format:
+	@scripts/check-format $(C_FILES)
+lint-cppcheck: # leaks are the sanitizers' to find: cppcheck sees them where none are
+	@mkdir -p $(BUILD)/cppcheck
+	@cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr \
+	    --error-exitcode=1 --library=posix,gnu \
+	    --suppress=missingIncludeSystem --suppress=memleak \
+	    --cppcheck-build-dir=$(BUILD)/cppcheck -j 2 -D_GNU_SOURCE -D__linux__ \
+	    -DFETCHD_VERSION='"$(VERSION)"' -I. $(SOURCES) $(LOAD) || \
+	    { echo "cppcheck: $(words $(SOURCES) $(LOAD)) files, see above"; exit 1; }
+	@echo "cppcheck: $(words $(SOURCES) $(LOAD)) files, ok"
+
+format: # rewrites the C files in place
+	clang-format -i $(C_FILES)
+
+# ---- installing ------------------------------------------------------------------
+
+ETC := $(DESTDIR)$(SYSCONFDIR)/fetchd
+DOC := $(DESTDIR)$(DOCDIR)
+
+install: $(BUILD)/fetchd
+	install -d '$(DESTDIR)$(PREFIX)/sbin' '$(ETC)' '$(DOC)'
+	install -m 755 $(BUILD)/fetchd '$(DESTDIR)$(PREFIX)/sbin/fetchd'
+	install -m 644 README.md LICENSE '$(DOC)'
+	@# An operator's file is never overwritten: the new one is laid beside it.
+	@new=fetchd.conf; \
+	if [ -e '$(ETC)/fetchd.conf' ]; then \
+	    cmp -s etc/fetchd.conf '$(ETC)/fetchd.conf' && exit 0; new=fetchd.conf.new; \
+	    echo 'keeping $(ETC)/fetchd.conf; the new one is fetchd.conf.new'; \
+	fi; \
+	install -m 644 etc/fetchd.conf '$(ETC)/'"$$new"
+
+uninstall: # a changed configuration file stays
+	rm -f '$(DESTDIR)$(PREFIX)/sbin/fetchd' '$(DOC)/README.md' '$(DOC)/LICENSE' \
+	    '$(ETC)/fetchd.conf.new'
+	@if cmp -s etc/fetchd.conf '$(ETC)/fetchd.conf'; then rm '$(ETC)/fetchd.conf'; fi
+	@rmdir '$(DOC)' '$(ETC)' 2>/dev/null || [ ! -e '$(ETC)' ] || echo 'keeping $(ETC)'
+
+deps:
+	@scripts/deps build
+
+clean:
+	rm -rf build build-san build-clang $(filter-out . .. /,$(BUILD))
+
+help:
+	@echo "make                  the server, $(BUILD)/fetchd (V=1: show commands)"
+	@echo "make test             unit and integration tests; also: test-unit, test-integration"
+	@echo "make lint             all checks; one alone: $(LINT:%=lint-%)"
+	@echo "make loadgen          the load generator, $(BUILD)/loadgen"
+	@echo "make all-tests        builds server, tests and load generator, runs nothing"
+	@echo "make install          DESTDIR= PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR); uninstall"
+	@echo "make format | clean   clang-format in place | remove what was built"
+	@echo "Variables: CC=clang  SAN=address,undefined  WERROR=1  BUILD=dir  CFLAGS  LDFLAGS"
