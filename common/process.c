@@ -1,0 +1,83 @@
+/*
+ * process.c - what a process says and knows of itself.
+ */
+#include "common/process.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* The title is written over argv: the kernel has no other place that ps reads. */
+static struct {
+    char *start;
+    size_t size;
+} title;
+
+void
+process_title_init(int argc, char **argv)
+{
+    char *end = argv[0];
+    int i;
+
+    /* Only arguments that lie one behind the other; the environment stays alone. */
+    for (i = 0; i < argc && argv[i] == end; i++)
+        end = argv[i] + strlen(argv[i]) + 1;
+    title.start = argv[0];
+    title.size = (size_t)(end - argv[0]);
+}
+
+void
+process_title(const char *fmt, ...)
+{
+    char text[256];
+    va_list ap;
+    size_t n;
+
+    if (title.size < 2)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    n = strlen(text);
+    if (n > title.size - 1)
+        n = title.size - 1;
+    memcpy(title.start, text, n);
+    memset(title.start + n, 0, title.size - n);
+}
+
+void
+process_raise_nofile(void)
+{
+    struct rlimit nofile;
+
+    if (getrlimit(RLIMIT_NOFILE, &nofile) == 0 && nofile.rlim_cur < nofile.rlim_max) {
+        nofile.rlim_cur = nofile.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &nofile);
+    }
+}
+
+int
+process_become(const struct process_identity *who, const char **what)
+{
+    if (!who->change)
+        return 0;
+    *what = "initgroups";
+    if (initgroups(who->name, who->gid) == -1)
+        return -1;
+    *what = "setresgid";
+    if (setresgid(who->gid, who->gid, who->gid) == -1)
+        return -1;
+    *what = "setresuid";
+    if (setresuid(who->uid, who->uid, who->uid) == -1)
+        return -1;
+    *what = "giving up root";
+    if (who->uid != 0 && setuid(0) != -1) {
+        errno = EPERM;
+        return -1;
+    }
+    return 0;
+}

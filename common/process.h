@@ -1,0 +1,35 @@
+/*
+ * process.h - what a process says and knows of itself.
+ *
+ * Owns: the process title and a few calls about identity that are easy to get wrong.
+ */
+#ifndef COMMON_PROCESS_H
+#define COMMON_PROCESS_H
+
+#include "common/compiler.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Remembers the room of argv for process_title; call first in main, once. */
+void process_title_init(int argc, char **argv);
+
+/* What ps shows from now on; cut to the room that argv left. */
+void process_title(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* Lifts the soft limit on descriptors to the hard one. */
+void process_raise_nofile(void);
+
+/* Somebody to become. */
+struct process_identity {
+    bool change; /* false: stay who we are */
+    char name[64];
+    uid_t uid;
+    gid_t gid;
+};
+
+/* Becomes 'who', groups included, for good: verified by trying to come back.
+ * -1 with errno; *what then names the step. */
+int process_become(const struct process_identity *who, const char **what) MUST_CHECK;
+
+#endif
