@@ -1,0 +1,140 @@
+/*
+ * config.h - what the operator decided, checked, in one immutable struct.
+ *
+ * Owns: the option table (name, unit, default, range, reload rule, help) and
+ * everything derived from it: the parser, "-T", "--options" and the checks.
+ * Promise: a struct config that config_load returned is complete, in range and
+ * never changes; two can exist at once (a reload builds the second).
+ * Never knows: sockets, processes, libmariadb.
+ */
+#ifndef SERVER_CONFIG_CONFIG_H
+#define SERVER_CONFIG_CONFIG_H
+
+#include "common/buf.h"
+#include "common/compiler.h"
+#include "common/log.h"
+#include "common/net.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Addresses a database host name may resolve to. */
+#define CONFIG_HOST_ADDRS 4
+
+struct config_listen {
+    char *text; /* as written */
+    struct net_addr addr;
+};
+
+struct config_database {
+    char *name;
+    char *host;   /* NULL when 'socket' is set */
+    char *socket; /* NULL when 'host' is set */
+    char *schema;
+    char *user;
+    char *password;    /* "" when there is none; masked wherever it is shown */
+    char *option_file; /* NULL: none */
+    unsigned port;
+    unsigned connect_timeout_ms;
+    unsigned statement_timeout_ms;
+    unsigned reconnect_min_ms;
+    unsigned reconnect_max_ms;
+    /* numeric forms of 'host', filled by config_resolve */
+    char *host_addrs[CONFIG_HOST_ADDRS];
+    size_t nhost_addrs;
+};
+
+struct config_source {
+    char *name;
+    char *database;
+    size_t database_index; /* into config.databases */
+    char *table;
+    char *key;
+    char **columns; /* NULL: every visible column */
+    size_t ncolumns;
+};
+
+struct config {
+    /* processes */
+    struct config_listen *listens;
+    size_t nlistens;
+    unsigned workers; /* never 0 after loading: "one per core" is resolved */
+    char *user;       /* "" : stay who we are; refused for root */
+    char *pid_file;   /* "" : none; absolute after loading */
+    unsigned backlog;
+    enum log_level log_level;
+    unsigned start_timeout_ms;
+    unsigned drain_timeout_ms;
+    unsigned respawn_min_ms;
+    unsigned respawn_max_ms;
+    /* requests */
+    unsigned deadline_ms;
+    unsigned max_connections; /* 0: from RLIMIT_NOFILE */
+    size_t line_max_bytes;
+    unsigned ids_max;
+    unsigned pipeline_max; /* requests of one connection in the works */
+    size_t output_soft_bytes;
+    size_t output_hard_bytes;
+    unsigned output_timeout_ms;
+    size_t item_max_bytes;
+    size_t reply_max_bytes; /* item bytes that one request may gather */
+    /* loader */
+    unsigned max_batch;
+    size_t batch_bytes;
+    unsigned turn_ids;
+    /* where items come from */
+    struct config_database *databases;
+    size_t ndatabases;
+    struct config_source *sources; /* the first is the default one */
+    size_t nsources;
+    /* where it came from, for messages; "" when there was no file */
+    char *path;
+};
+
+/* What the command line adds; NULL and 0 mean "not given". */
+struct config_overrides {
+    /* mysql://user@host:port/schema[?socket=/path&option_file=/path] */
+    const char *database_url;
+    const char *table;
+    const char *key;
+    const char *const *listens;
+    size_t nlistens;
+    const char *workers;
+    const char *user;
+    const char *pid_file;
+    const char *deadline;
+    const char *log_level;
+};
+
+/* Reads 'path' (NULL: no file), applies 'over' on top (it wins), reads option files
+ * and FETCHD_DATABASE_PASSWORD, fills defaults and checks everything.
+ * NULL: refused; 'error' then holds one line without a newline, such as
+ *   etc/fetchd.conf:12: workers: expected a number from 0 to 256, got "many"
+ * The caller frees the result with config_free. */
+struct config *config_load(const char *path, const struct config_overrides *over,
+                           struct buf *error) MUST_CHECK;
+
+void config_free(struct config **c);
+
+/* Turns database host names into numeric addresses.  Blocks in the resolver, so:
+ * the master calls it before it forks and at reload, workers never.
+ * false: 'error' says which name and why. */
+bool config_resolve(struct config *c, struct buf *error) MUST_CHECK;
+
+/* Overwrites FETCHD_DATABASE_PASSWORD in the process's environment block in place
+ * and unsets it, so that /proc/PID/environ no longer shows it.  Call once, after
+ * the first config_load. */
+void config_wipe_environment(void);
+
+/* The effective configuration in the file's own syntax, every option named,
+ * passwords shown as "***": what "fetchd -T" prints.  Feeding it back gives the same
+ * configuration, passwords apart. */
+void config_print(const struct config *c, struct buf *out);
+
+/* One line per option, tab separated: name, type, default, range, when a change
+ * takes effect, help.  What "fetchd --options" prints and scripts/check-options
+ * compares with etc/fetchd.conf. */
+void config_describe_options(struct buf *out);
+
+#endif

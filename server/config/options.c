@@ -1,0 +1,216 @@
+/*
+ * options.c - the one table of options.
+ *
+ * A row is all it takes to add an option: a field in config.h, a row here, a line
+ * in etc/fetchd.conf (scripts and tests compare the two).
+ */
+#include "server/config/options.h"
+
+#include "server/config/config.h"
+#include "server/config/value.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define TOP(field) offsetof(struct config, field)
+#define DATABASE(field) offsetof(struct config_database, field)
+#define SOURCE(field) offsetof(struct config_source, field)
+
+#define K ((uint64_t)1 << 10)
+#define M ((uint64_t)1 << 20)
+#define G ((uint64_t)1 << 30)
+#define SEC ((uint64_t)1000)
+#define MIN (60 * SEC)
+#define HOUR (60 * MIN)
+
+static const struct {
+    const char *name;
+    bool titled;
+} sections[SECTION_NSECTIONS] = {
+    [SECTION_TOP] = { "", false },          [SECTION_LIMITS] = { "limits", false },
+    [SECTION_LOADER] = { "loader", false }, [SECTION_DATABASE] = { "database", true },
+    [SECTION_SOURCE] = { "source", true },
+};
+
+/* clang-format off */
+static const struct option options[] = {
+    /* section, name, type, offset, default, min, max, reload, help */
+    { SECTION_TOP, "listen", OPTION_LISTEN, TOP(listens), "127.0.0.1:7070", 0, 0, RELOAD_RESTART,
+      "addresses to serve clients on, TCP or unix sockets" },
+    { SECTION_TOP, "workers", OPTION_COUNT, TOP(workers), "0", 0, 256, RELOAD_GENERATION,
+      "worker processes; 0: one for each core this process may use" },
+    { SECTION_TOP, "user", OPTION_TEXT, TOP(user), "", 0, 0, RELOAD_RESTART,
+      "system user the workers run as; required when started as root" },
+    { SECTION_TOP, "pid_file", OPTION_PATH, TOP(pid_file), "", 0, 0, RELOAD_RESTART,
+      "file that holds the master's process id; empty: none" },
+    { SECTION_TOP, "backlog", OPTION_COUNT, TOP(backlog), "1024", 1, 65535, RELOAD_RESTART,
+      "connections the kernel queues before they are accepted" },
+    { SECTION_TOP, "log_level", OPTION_LEVEL, TOP(log_level), "info", 0, 0, RELOAD_GENERATION,
+      "least important kind of line that is logged" },
+    { SECTION_TOP, "start_timeout", OPTION_MS, TOP(start_timeout_ms), "10s", 100, HOUR, RELOAD_GENERATION,
+      "how long a new worker may take until it is ready" },
+    { SECTION_TOP, "drain_timeout", OPTION_MS, TOP(drain_timeout_ms), "10s", 0, HOUR, RELOAD_GENERATION,
+      "how long a stopping worker may finish its requests" },
+    { SECTION_TOP, "respawn_min", OPTION_MS, TOP(respawn_min_ms), "100ms", 1, HOUR, RELOAD_GENERATION,
+      "first pause before a worker that died at once is replaced" },
+    { SECTION_TOP, "respawn_max", OPTION_MS, TOP(respawn_max_ms), "10s", 1, HOUR, RELOAD_GENERATION,
+      "longest such pause; each further death doubles it up to here" },
+    { SECTION_TOP, "deadline", OPTION_MS, TOP(deadline_ms), "200ms", 1, HOUR, RELOAD_GENERATION,
+      "a request is answered by then, with FAIL timeout for what is not there" },
+
+    { SECTION_LIMITS, "connections", OPTION_COUNT, TOP(max_connections), "0", 0, 10000000, RELOAD_GENERATION,
+      "client connections of the whole server; 0: as many as RLIMIT_NOFILE allows" },
+    { SECTION_LIMITS, "line", OPTION_BYTES, TOP(line_max_bytes), "4M", K, 64 * M, RELOAD_GENERATION,
+      "longest request line" },
+    { SECTION_LIMITS, "ids", OPTION_COUNT, TOP(ids_max), "10000", 1, 100000, RELOAD_GENERATION,
+      "most keys in one request" },
+    { SECTION_LIMITS, "pipeline", OPTION_COUNT, TOP(pipeline_max), "128", 1, 10000, RELOAD_GENERATION,
+      "unanswered requests of one connection before its reading pauses" },
+    { SECTION_LIMITS, "output_soft", OPTION_BYTES, TOP(output_soft_bytes), "1M", 4 * K, G, RELOAD_GENERATION,
+      "unread reply bytes of one connection before its reading pauses" },
+    { SECTION_LIMITS, "output_hard", OPTION_BYTES, TOP(output_hard_bytes), "64M", 64 * K, 4 * G, RELOAD_GENERATION,
+      "unread reply bytes of one connection before it is closed" },
+    { SECTION_LIMITS, "output_timeout", OPTION_MS, TOP(output_timeout_ms), "10s", 100, HOUR, RELOAD_GENERATION,
+      "how long a client may leave replies unread before it is closed" },
+    { SECTION_LIMITS, "item", OPTION_BYTES, TOP(item_max_bytes), "1M", K, 64 * M, RELOAD_GENERATION,
+      "largest item; a larger one is answered with FAIL toobig" },
+    { SECTION_LIMITS, "reply", OPTION_BYTES, TOP(reply_max_bytes), "32M", 64 * K, 4 * G, RELOAD_GENERATION,
+      "item bytes one request may gather; what is beyond is answered with FAIL toobig" },
+
+    /* An IN list of 1000 and more is rewritten by MariaDB into a subquery. */
+    { SECTION_LOADER, "max_batch", OPTION_COUNT, TOP(max_batch), "128", 1, 999, RELOAD_GENERATION,
+      "most ids in one statement" },
+    { SECTION_LOADER, "batch_bytes", OPTION_BYTES, TOP(batch_bytes), "1M", K, 64 * M, RELOAD_GENERATION,
+      "reply bytes expected from one statement at which the batch is cut" },
+    { SECTION_LOADER, "turn_ids", OPTION_COUNT, TOP(turn_ids), "4096", 1, 100000, RELOAD_GENERATION,
+      "most ids a worker handles before it looks at its other clients" },
+
+    { SECTION_DATABASE, "host", OPTION_TEXT, DATABASE(host), "", 0, 0, RELOAD_GENERATION,
+      "server name or address, always over TCP; excludes socket" },
+    { SECTION_DATABASE, "port", OPTION_COUNT, DATABASE(port), "3306", 1, 65535, RELOAD_GENERATION,
+      "TCP port of the server" },
+    { SECTION_DATABASE, "socket", OPTION_PATH, DATABASE(socket), "", 0, 0, RELOAD_GENERATION,
+      "unix socket of the server; with no host: /run/mysqld/mysqld.sock" },
+    { SECTION_DATABASE, "schema", OPTION_NAME, DATABASE(schema), "", 0, 0, RELOAD_GENERATION,
+      "schema that holds the tables; required" },
+    { SECTION_DATABASE, "user", OPTION_TEXT, DATABASE(user), "", 0, 0, RELOAD_GENERATION,
+      "database user; empty: the name of the system user fetchd runs as" },
+    { SECTION_DATABASE, "password", OPTION_SECRET, DATABASE(password), "", 0, 0, RELOAD_GENERATION,
+      "password; better kept in option_file or FETCHD_DATABASE_PASSWORD" },
+    { SECTION_DATABASE, "option_file", OPTION_PATH, DATABASE(option_file), "", 0, 0, RELOAD_GENERATION,
+      "my.cnf style file with user, password, host, port or socket" },
+    { SECTION_DATABASE, "connect_timeout", OPTION_MS, DATABASE(connect_timeout_ms), "1s", 10, MIN, RELOAD_GENERATION,
+      "how long connecting may take" },
+    { SECTION_DATABASE, "statement_timeout", OPTION_MS, DATABASE(statement_timeout_ms), "10s", 1, HOUR, RELOAD_GENERATION,
+      "longest time any statement may run" },
+    { SECTION_DATABASE, "reconnect_min", OPTION_MS, DATABASE(reconnect_min_ms), "50ms", 1, 10 * MIN, RELOAD_GENERATION,
+      "first pause before connecting again" },
+    { SECTION_DATABASE, "reconnect_max", OPTION_MS, DATABASE(reconnect_max_ms), "500ms", 1, 10 * MIN, RELOAD_GENERATION,
+      "longest such pause" },
+
+    { SECTION_SOURCE, "database", OPTION_TEXT, SOURCE(database), "", 0, 0, RELOAD_GENERATION,
+      "name of a database section; may be left out when there is only one" },
+    { SECTION_SOURCE, "table", OPTION_NAME, SOURCE(table), "", 0, 0, RELOAD_GENERATION,
+      "table the items are rows of; required" },
+    { SECTION_SOURCE, "key", OPTION_NAME, SOURCE(key), "id", 0, 0, RELOAD_GENERATION,
+      "column that identifies an item; needs a unique index of its own" },
+    { SECTION_SOURCE, "columns", OPTION_NAMES, SOURCE(columns), "", 0, 0, RELOAD_GENERATION,
+      "columns that make up an item, in this order; empty: every visible one" },
+};
+/* clang-format on */
+
+const struct option *
+option_table(size_t *n)
+{
+    *n = ARRAY_LEN(options);
+    return options;
+}
+
+const struct option *
+option_find(enum section section, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < ARRAY_LEN(options); i++) {
+        if (options[i].section == section && strcmp(options[i].name, name) == 0)
+            return &options[i];
+    }
+    return NULL;
+}
+
+const char *
+section_name(enum section section)
+{
+    return sections[section].name;
+}
+
+bool
+section_titled(enum section section)
+{
+    return sections[section].titled;
+}
+
+bool
+section_find(const char *name, enum section *out)
+{
+    size_t i;
+
+    for (i = 0; i < ARRAY_LEN(sections); i++) {
+        if (strcmp(sections[i].name, name) == 0) {
+            *out = (enum section)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+option_is_list(const struct option *o)
+{
+    return o->type == OPTION_LISTEN || o->type == OPTION_NAMES;
+}
+
+void
+option_append_name(const struct option *o, struct buf *out)
+{
+    if (o->section != SECTION_TOP)
+        buf_append_fmt(out, "%s.", sections[o->section].name);
+    buf_append_span(out, span_str(o->name));
+}
+
+void
+option_append_expected(const struct option *o, struct buf *out)
+{
+    char low[VALUE_TEXT], high[VALUE_TEXT];
+
+    switch (o->type) {
+    case OPTION_COUNT:
+        buf_append_fmt(out, "a number from %" PRIu64 " to %" PRIu64, o->min, o->max);
+        break;
+    case OPTION_MS:
+        buf_append_fmt(out, "a duration such as \"250ms\" from %s to %s",
+                       value_format_ms(o->min, low), value_format_ms(o->max, high));
+        break;
+    case OPTION_BYTES:
+        buf_append_fmt(out, "a size such as \"64K\" from %s to %s",
+                       value_format_bytes(o->min, low), value_format_bytes(o->max, high));
+        break;
+    case OPTION_LEVEL:
+        BUF_APPEND_LIT(out, "error, warn, info or debug");
+        break;
+    case OPTION_PATH:
+        BUF_APPEND_LIT(out, "a path of less than 4096 bytes");
+        break;
+    case OPTION_NAME:
+    case OPTION_NAMES:
+        BUF_APPEND_LIT(out, "a name of 1 to 64 characters in UTF-8");
+        break;
+    case OPTION_TEXT:
+    case OPTION_SECRET:
+        BUF_APPEND_LIT(out, "a text");
+        break;
+    case OPTION_LISTEN:
+        BUF_APPEND_LIT(out, "an address");
+        break;
+    }
+}

@@ -1,0 +1,81 @@
+/*
+ * options.h - the one table of options.
+ *
+ * Owns: for every option its section, name, type, place in the struct, default,
+ * range, reload rule and help.  Everything that needs a list of options walks this
+ * table: the file's grammar, the conversion, "-T", "--options", the freeing.
+ * Never knows: where a value came from.
+ */
+#ifndef SERVER_CONFIG_OPTIONS_H
+#define SERVER_CONFIG_OPTIONS_H
+
+#include "common/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum section {
+    SECTION_TOP,
+    SECTION_LIMITS,
+    SECTION_LOADER,
+    SECTION_DATABASE,
+    SECTION_SOURCE,
+    SECTION_NSECTIONS,
+};
+
+enum option_type {
+    OPTION_COUNT,  /* unsigned */
+    OPTION_MS,     /* unsigned */
+    OPTION_BYTES,  /* size_t */
+    OPTION_LEVEL,  /* enum log_level */
+    OPTION_TEXT,   /* char * */
+    OPTION_PATH,   /* char *, made absolute */
+    OPTION_NAME,   /* char *, a database identifier or "" */
+    OPTION_SECRET, /* char *, never shown */
+    OPTION_LISTEN, /* struct config: listens and nlistens */
+    OPTION_NAMES,  /* struct config_source: columns and ncolumns */
+};
+
+/* When a changed value takes effect. */
+enum reload_rule {
+    RELOAD_GENERATION, /* with the workers of the next generation, at a reload */
+    RELOAD_RESTART,    /* with the next start */
+};
+
+struct option {
+    enum section section;
+    const char *name;
+    enum option_type type;
+    size_t offset;   /* into the struct that the section describes */
+    const char *def; /* as it would be written; "" for an empty text or list */
+    uint64_t min;    /* counts, durations (ms) and sizes (bytes) */
+    uint64_t max;
+    enum reload_rule reload;
+    const char *help;
+};
+
+/* The rows, in the order in which they are shown. */
+const struct option *option_table(size_t *n);
+
+/* NULL: no such option in that section. */
+const struct option *option_find(enum section section, const char *name);
+
+/* "" for the top level. */
+const char *section_name(enum section section);
+
+/* Sections that may be repeated, each under a name of its own. */
+bool section_titled(enum section section);
+
+/* Returns false when no section is called 'name'. */
+bool section_find(const char *name, enum section *out);
+
+bool option_is_list(const struct option *o);
+
+/* "listen", "limits.line": how messages and documents call the option. */
+void option_append_name(const struct option *o, struct buf *out);
+
+/* What the option accepts: "a number from 0 to 256". */
+void option_append_expected(const struct option *o, struct buf *out);
+
+#endif
