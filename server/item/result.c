@@ -1,0 +1,18 @@
+/*
+ * result.c - what is known of one requested position.
+ */
+#include "server/item/result.h"
+
+#include <stddef.h>
+
+static const char *const fail_codes[ITEM_NSTATUSES] = {
+    [ITEM_FAIL_TIMEOUT] = "timeout",   [ITEM_FAIL_DATABASE] = "database",
+    [ITEM_FAIL_UPSTREAM] = "upstream", [ITEM_FAIL_OVERLOAD] = "overload",
+    [ITEM_FAIL_BADID] = "badid",       [ITEM_FAIL_TOOBIG] = "toobig",
+};
+
+const char *
+item_fail_code(enum item_status status)
+{
+    return fail_codes[status];
+}
