@@ -1,0 +1,109 @@
+/*
+ * metrics.h - everything fetchd counts, in one table.
+ *
+ * Owns: the list of metrics (kind, name, help).  The enum, the scoreboard's columns and
+ * every text form are derived from it; to add one, add a row.  Help is written for
+ * whoever looks at three in the morning.
+ */
+#ifndef SERVER_STATS_METRICS_H
+#define SERVER_STATS_METRICS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* COUNTER: only grows; survives its worker (folded into the totals).
+ * GAUGE: how it is now; dies with its worker. */
+enum metric_kind {
+    METRIC_KIND_COUNTER,
+    METRIC_KIND_GAUGE,
+};
+
+/* clang-format off */
+#define METRICS(X) \
+    X(GAUGE,   curr_connections,     "client connections open now") \
+    X(COUNTER, total_connections,    "client connections accepted") \
+    X(COUNTER, rejected_connections, "refused politely: limits.connections or no descriptor left") \
+    X(COUNTER, accept_errors,        "accept(2) failures; consider raising RLIMIT_NOFILE") \
+    X(COUNTER, accept_deferred,      "times a worker left a connection to a less busy one") \
+    X(COUNTER, commands,             "requests of any verb") \
+    X(COUNTER, requests,             "fetch requests") \
+    X(COUNTER, ids,                  "positions asked for in fetch requests") \
+    X(COUNTER, items,                "positions answered with an item") \
+    X(COUNTER, misses,               "positions answered MISS") \
+    X(COUNTER, failures,             "positions answered FAIL") \
+    X(COUNTER, fail_timeout,         "FAIL timeout: not there by the deadline") \
+    X(COUNTER, fail_database,        "FAIL database: the database was away or refused") \
+    X(COUNTER, fail_upstream,        "FAIL upstream") \
+    X(COUNTER, fail_overload,        "FAIL overload") \
+    X(COUNTER, fail_badid,           "FAIL badid: not a value of the key column's type") \
+    X(COUNTER, fail_toobig,          "FAIL toobig: the item is larger than limits.item") \
+    X(COUNTER, protocol_errors,      "requests answered ERROR") \
+    X(COUNTER, foreign_protocols,    "connections closed: HTTP, TLS or binary bytes on this port") \
+    X(COUNTER, output_closed,        "clients closed for not reading their answers") \
+    X(COUNTER, read_paused,          "times reading from a client stopped until it caught up") \
+    X(COUNTER, abandoned,            "requests whose client left before the answer") \
+    X(COUNTER, statements,           "statements sent to MariaDB to fetch items") \
+    X(COUNTER, statement_ids,        "ids in those statements") \
+    X(COUNTER, statement_rows,       "rows that came back") \
+    X(COUNTER, statement_errors,     "statements that failed") \
+    X(COUNTER, statement_timeouts,   "statements ended by max_statement_time or by silence") \
+    X(COUNTER, coalesced,            "wants that joined one already asked or queued") \
+    X(COUNTER, requeued,             "wants asked again after a lost or split statement") \
+    X(COUNTER, discoveries,          "times a table's definition was read") \
+    X(COUNTER, db_connects,          "database connections established") \
+    X(COUNTER, db_connect_failures,  "database connections that failed") \
+    X(COUNTER, db_disconnects,       "database connections lost or given up") \
+    X(COUNTER, bytes_read,           "bytes from clients") \
+    X(COUNTER, bytes_written,        "bytes to clients") \
+    X(COUNTER, turns,                "turns of the event loop") \
+    X(GAUGE,   inflight_requests,    "requests not yet answered") \
+    X(GAUGE,   inflight_statements,  "statements waiting for MariaDB") \
+    X(GAUGE,   queued_ids,           "ids waiting for a statement") \
+    X(GAUGE,   db_up,                "database connections ready for use")
+/* clang-format on */
+
+#define METRIC_ENUM(kind, name, help) METRIC_##name,
+enum metric { METRICS(METRIC_ENUM) METRIC_COUNT };
+#undef METRIC_ENUM
+
+/* One process's figures.  Single writer: that process.  Anyone may read. */
+struct metrics {
+    _Atomic uint64_t v[METRIC_COUNT];
+};
+
+/* Name, kind and help of a metric. */
+struct metric_info {
+    const char *name;
+    enum metric_kind kind;
+    const char *help;
+};
+extern const struct metric_info metric_infos[METRIC_COUNT];
+
+/* A plain load and store, no locked instruction: there is one writer. */
+static inline void
+metrics_add(struct metrics *m, enum metric which, uint64_t n)
+{
+    atomic_store_explicit(&m->v[which],
+                          atomic_load_explicit(&m->v[which], memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+static inline void
+metrics_sub(struct metrics *m, enum metric which, uint64_t n)
+{
+    metrics_add(m, which, (uint64_t)0 - n);
+}
+
+static inline void
+metrics_set(struct metrics *m, enum metric which, uint64_t value)
+{
+    atomic_store_explicit(&m->v[which], value, memory_order_relaxed);
+}
+
+static inline uint64_t
+metrics_get(const struct metrics *m, enum metric which)
+{
+    return atomic_load_explicit(&m->v[which], memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,233 @@
+/*
+ * scoreboard.c - what every child says of itself, in memory all of them share.
+ *
+ *     header | totals of the dead | slot 0 | slot 1 | ...     each on its own cache lines
+ *
+ * Folding moves a dead slot's counters into the totals; a reader in between would count
+ * them twice or not at all, so the master makes 'folds' odd while it works and readers
+ * try again (a few times: a master that died half way must not hang anyone).
+ */
+#include "server/stats/scoreboard.h"
+
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CACHE_LINE 64
+#define SUM_TRIES 100
+
+struct scoreboard_slot {
+    alignas(CACHE_LINE) _Atomic uint32_t state;
+    _Atomic uint32_t pid;
+    _Atomic uint64_t started;
+    _Atomic uint64_t heartbeat;
+    struct metrics metrics;
+};
+
+struct scoreboard {
+    size_t nslots;
+    size_t bytes;
+    uint32_t master_pid;
+    usec_t started;
+    _Atomic uint64_t folds;
+    _Atomic uint64_t deaths;
+    struct metrics dead;
+    struct scoreboard_slot slots[];
+};
+
+#define METRIC_INFO(kind, name, help) { #name, METRIC_KIND_##kind, help },
+const struct metric_info metric_infos[METRIC_COUNT] = { METRICS(METRIC_INFO) };
+#undef METRIC_INFO
+
+static const char *const slot_state_names[SLOT_NSTATES] = {
+    [SLOT_EMPTY] = "empty",
+    [SLOT_STARTING] = "starting",
+    [SLOT_READY] = "ready",
+    [SLOT_DRAINING] = "draining",
+};
+
+struct scoreboard *
+scoreboard_new(size_t nslots)
+{
+    size_t bytes = sizeof(struct scoreboard) + nslots * sizeof(struct scoreboard_slot);
+    struct scoreboard *board;
+
+    board = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (board == MAP_FAILED)
+        return NULL;
+    board->nslots = nslots;
+    board->bytes = bytes;
+    board->master_pid = (uint32_t)getpid();
+    board->started = clock_now();
+    return board;
+}
+
+void
+scoreboard_free(struct scoreboard **board)
+{
+    if (*board != NULL)
+        munmap(*board, (*board)->bytes);
+    *board = NULL;
+}
+
+size_t
+scoreboard_size(const struct scoreboard *board)
+{
+    return board->nslots;
+}
+
+struct scoreboard_slot *
+scoreboard_slot(struct scoreboard *board, size_t slot)
+{
+    return &board->slots[slot];
+}
+
+void
+scoreboard_fold(struct scoreboard *board, size_t slot)
+{
+    struct scoreboard_slot *s = &board->slots[slot];
+    size_t i;
+
+    atomic_fetch_add(&board->folds, 1);
+    for (i = 0; i < METRIC_COUNT; i++) {
+        if (metric_infos[i].kind == METRIC_KIND_COUNTER)
+            metrics_add(&board->dead, (enum metric)i,
+                        metrics_get(&s->metrics, (enum metric)i));
+        metrics_set(&s->metrics, (enum metric)i, 0);
+    }
+    atomic_store(&s->state, SLOT_EMPTY);
+    atomic_store(&s->pid, 0);
+    atomic_fetch_add(&board->folds, 1);
+}
+
+void
+scoreboard_count_death(struct scoreboard *board)
+{
+    atomic_fetch_add(&board->deaths, 1);
+}
+
+void
+slot_claim(struct scoreboard_slot *slot, int pid, usec_t now)
+{
+    atomic_store(&slot->started, now);
+    atomic_store(&slot->heartbeat, now);
+    atomic_store(&slot->pid, (uint32_t)pid);
+    atomic_store(&slot->state, SLOT_STARTING);
+}
+
+void
+slot_set_state(struct scoreboard_slot *slot, enum slot_state state)
+{
+    atomic_store(&slot->state, (uint32_t)state);
+}
+
+void
+slot_beat(struct scoreboard_slot *slot, usec_t now)
+{
+    atomic_store_explicit(&slot->heartbeat, now, memory_order_relaxed);
+}
+
+struct metrics *
+slot_metrics(struct scoreboard_slot *slot)
+{
+    return &slot->metrics;
+}
+
+enum slot_state
+slot_state(const struct scoreboard_slot *slot)
+{
+    uint32_t state = atomic_load(&slot->state);
+
+    return state < SLOT_NSTATES ? (enum slot_state)state : SLOT_EMPTY;
+}
+
+usec_t
+slot_heartbeat(const struct scoreboard_slot *slot)
+{
+    return atomic_load_explicit(&slot->heartbeat, memory_order_relaxed);
+}
+
+uint64_t
+slot_connections(const struct scoreboard_slot *slot)
+{
+    return metrics_get(&slot->metrics, METRIC_curr_connections);
+}
+
+void
+scoreboard_sum(const struct scoreboard *board, uint64_t out[METRIC_COUNT])
+{
+    uint64_t folds;
+    size_t i, slot;
+    int tries = 0;
+
+    do {
+        folds = atomic_load(&board->folds);
+        for (i = 0; i < METRIC_COUNT; i++)
+            out[i] = metrics_get(&board->dead, (enum metric)i);
+        for (slot = 0; slot < board->nslots; slot++)
+            for (i = 0; i < METRIC_COUNT; i++)
+                out[i] += metrics_get(&board->slots[slot].metrics, (enum metric)i);
+    } while ((folds % 2 != 0 || folds != atomic_load(&board->folds)) &&
+             ++tries < SUM_TRIES);
+}
+
+static void
+print_stat(struct buf *out, const char *name, uint64_t value)
+{
+    BUF_APPEND_LIT(out, "STAT ");
+    buf_append_span(out, span_str(name));
+    buf_append_char(out, ' ');
+    buf_append_u64(out, value);
+    BUF_APPEND_LIT(out, "\r\n");
+}
+
+void
+scoreboard_print_stats(const struct scoreboard *board, usec_t now, struct buf *out)
+{
+    uint64_t sum[METRIC_COUNT], workers = 0, ready = 0;
+    size_t i;
+
+    for (i = 0; i < board->nslots; i++) {
+        workers += slot_state(&board->slots[i]) != SLOT_EMPTY;
+        ready += slot_state(&board->slots[i]) == SLOT_READY;
+    }
+    print_stat(out, "pid", board->master_pid);
+    print_stat(out, "uptime", (now - board->started) / USEC_PER_SEC);
+    print_stat(out, "time", (uint64_t)time(NULL));
+    BUF_APPEND_LIT(out, "STAT version " FETCHD_VERSION "\r\n");
+    print_stat(out, "pointer_size", 8 * sizeof(void *));
+    print_stat(out, "workers", workers);
+    print_stat(out, "workers_ready", ready);
+    print_stat(out, "worker_deaths", atomic_load(&board->deaths));
+    scoreboard_sum(board, sum);
+    for (i = 0; i < METRIC_COUNT; i++)
+        print_stat(out, metric_infos[i].name, sum[i]);
+}
+
+void
+scoreboard_print_workers(const struct scoreboard *board, usec_t now, struct buf *out)
+{
+    const struct scoreboard_slot *s;
+    usec_t beat;
+    size_t i;
+
+    for (i = 0; i < board->nslots; i++) {
+        s = &board->slots[i];
+        if (slot_state(s) == SLOT_EMPTY)
+            continue;
+        beat = slot_heartbeat(s);
+        buf_append_fmt(out,
+                       "WORKER %zu pid=%u state=%s connections=%llu requests=%llu "
+                       "uptime_s=%llu heartbeat_ms=%llu\r\n",
+                       i, atomic_load(&s->pid), slot_state_names[slot_state(s)],
+                       (unsigned long long)slot_connections(s),
+                       (unsigned long long)metrics_get(&s->metrics, METRIC_requests),
+                       (unsigned long long)((now - atomic_load(&s->started)) /
+                                            USEC_PER_SEC),
+                       (unsigned long long)(now > beat ? (now - beat) / USEC_PER_MSEC
+                                                       : 0));
+    }
+}

@@ -1,0 +1,75 @@
+/*
+ * scoreboard.h - what every child says of itself, in memory all of them share.
+ *
+ * Owns: one mapping, made by the master before the first fork: a slot per child and
+ * the totals of children that are gone.  No locks and no pointers in it; each slot has
+ * one writer, its child; the totals have one, the master.
+ * The master only compares, sums and prints what it reads here: a pid, an index or a
+ * length is never taken from it (CVE-2007-3304, CVE-2012-0031).
+ */
+#ifndef SERVER_STATS_SCOREBOARD_H
+#define SERVER_STATS_SCOREBOARD_H
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/compiler.h"
+#include "server/stats/metrics.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a worker says it is doing; for people and for the accept gate. */
+enum slot_state {
+    SLOT_EMPTY,
+    SLOT_STARTING,
+    SLOT_READY,
+    SLOT_DRAINING,
+    SLOT_NSTATES,
+};
+
+struct scoreboard;
+struct scoreboard_slot;
+
+/* A board of 'nslots' empty slots, shared with every later child.
+ * NULL with errno: no memory. */
+struct scoreboard *scoreboard_new(size_t nslots) MUST_CHECK;
+void scoreboard_free(struct scoreboard **board);
+
+size_t scoreboard_size(const struct scoreboard *board);
+struct scoreboard_slot *scoreboard_slot(struct scoreboard *board, size_t slot);
+
+/* --- master only --- */
+
+/* Adds a dead child's counters to the totals and empties its slot. */
+void scoreboard_fold(struct scoreboard *board, size_t slot);
+
+/* Counts one more death, for "worker_deaths". */
+void scoreboard_count_death(struct scoreboard *board);
+
+/* --- the slot's own child only --- */
+
+void slot_claim(struct scoreboard_slot *slot, int pid, usec_t now);
+void slot_set_state(struct scoreboard_slot *slot, enum slot_state state);
+void slot_beat(struct scoreboard_slot *slot, usec_t now);
+
+/* Where this child counts; valid as long as the board. */
+struct metrics *slot_metrics(struct scoreboard_slot *slot);
+
+/* --- anyone --- */
+
+enum slot_state slot_state(const struct scoreboard_slot *slot);
+usec_t slot_heartbeat(const struct scoreboard_slot *slot);
+uint64_t slot_connections(const struct scoreboard_slot *slot);
+
+/* Sum over every slot and the dead; consistent against a fold in between. */
+void scoreboard_sum(const struct scoreboard *board, uint64_t out[METRIC_COUNT]);
+
+/* "STAT name value" lines without the closing END, memcached's format. */
+void scoreboard_print_stats(const struct scoreboard *board, usec_t now, struct buf *out);
+
+/* "WORKER slot pid=... " lines without the closing END. */
+void scoreboard_print_workers(const struct scoreboard *board, usec_t now,
+                              struct buf *out);
+
+#endif
