@@ -1,0 +1,433 @@
+/*
+ * loader.c - many wants, few fetches.
+ *
+ * Owns: who waits for what, and what becomes of a batch that came back.
+ * Promise: every waiter hears exactly once.  Never knows: clients, dialects.
+ *
+ *     want -> [flows] --end of turn, source has room--> batch -> waiters
+ *               ^                                        |
+ *               |      lost, timed out, refused:         |
+ *               +------ asked again, once or in halves <-+
+ *
+ * A batch grows by waiting: what is wanted while the source is busy leaves together
+ * when it has room again.  No timer: an idle source adds no latency.
+ */
+#include "server/source/loader.h"
+
+#include "server/source/batch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* Asked again at most this often after a loss or a timeout. */
+#define TRIES_MAX 1
+
+struct loader *
+loader_new(struct source *source, const struct loader_limits *limits,
+           struct metrics *metrics)
+{
+    struct loader *l = calloc(1, sizeof(*l));
+
+    if (l == NULL)
+        return NULL;
+    assert(limits->max_batch > 0);
+    l->source = source;
+    l->metrics = metrics;
+    l->max_batch = limits->max_batch;
+    hash_key_init(&l->hash_key);
+    map_init(&l->wants);
+    list_init(&l->ring);
+    list_init(&l->retries);
+    return l;
+}
+
+void
+loader_flow_init(struct loader_flow *flow)
+{
+    list_init(&flow->waiters);
+    list_init(&flow->ring);
+}
+
+void
+loader_flow_fini(struct loader_flow *flow)
+{
+    assert(list_empty(&flow->waiters));
+    list_remove(&flow->ring);
+}
+
+bool
+loader_idle(const struct loader *loader)
+{
+    return loader->queued == 0 && list_empty(&loader->retries);
+}
+
+static void
+loader_count_queued(struct loader *l, long delta)
+{
+    l->queued = (size_t)((long)l->queued + delta);
+    metrics_add(l->metrics, METRIC_queued_ids, (uint64_t)delta);
+}
+
+static struct want *
+want_find(const struct loader *l, struct span id, uint64_t hash)
+{
+    struct map_node *node;
+
+    for (node = map_first(&l->wants, hash); node != NULL; node = map_next(node, hash)) {
+        struct want *want = CONTAINER_OF(node, struct want, node);
+
+        if (span_equal(id, span_of(want->id, want->id_len)))
+            return want;
+    }
+    return NULL;
+}
+
+static struct want *
+want_new(struct loader *l, struct span id, uint64_t hash)
+{
+    struct want *want = malloc(sizeof(*want) + id.n);
+
+    if (want == NULL)
+        return NULL;
+    if (map_insert(&l->wants, &want->node, hash) == -1) {
+        free(want);
+        return NULL;
+    }
+    want->loader = l;
+    list_init(&want->waiters);
+    want->batch = NULL;
+    want->id_len = (uint32_t)id.n;
+    memcpy(want->id, id.p, id.n);
+    loader_count_queued(l, 1);
+    return want;
+}
+
+static void
+want_free(struct loader *l, struct want *want)
+{
+    assert(list_empty(&want->waiters));
+    if (want->batch == NULL)
+        loader_count_queued(l, -1);
+    map_remove(&l->wants, &want->node);
+    free(want);
+}
+
+int
+loader_want(struct loader *loader, struct loader_flow *flow, struct span id,
+            struct loader_waiter *w)
+{
+    uint64_t hash = hash_bytes(&loader->hash_key, id);
+    struct want *want = want_find(loader, id, hash);
+
+    list_init(&w->in_flow);
+    list_init(&w->in_want);
+    w->want = NULL;
+    if (want != NULL)
+        metrics_add(loader->metrics, METRIC_coalesced, 1);
+    else if ((want = want_new(loader, id, hash)) == NULL)
+        return -1;
+    w->want = want;
+    list_append(&want->waiters, &w->in_want);
+    if (want->batch != NULL)
+        return 0;
+    list_append(&flow->waiters, &w->in_flow);
+    if (!list_linked(&flow->ring))
+        list_append(&loader->ring, &flow->ring);
+    return 0;
+}
+
+void
+loader_cancel(struct loader_waiter *w)
+{
+    struct want *want = w->want;
+
+    if (want == NULL)
+        return;
+    w->want = NULL;
+    list_remove(&w->in_want);
+    list_remove(&w->in_flow);
+    if (want->batch == NULL && list_empty(&want->waiters))
+        want_free(want->loader, want);
+}
+
+static void
+waiter_answer(struct list *in_want, enum item_status status, struct span json,
+              struct item_pack *pack)
+{
+    struct loader_waiter *w = CONTAINER_OF(in_want, struct loader_waiter, in_want);
+
+    list_remove(&w->in_want);
+    list_remove(&w->in_flow);
+    w->want = NULL;
+    w->answered(w, status, json, pack);
+}
+
+/* Tells every waiter and forgets the want. */
+static void
+want_answer(struct loader *l, struct want *want, enum item_status status,
+            struct span json, struct item_pack *pack)
+{
+    while (!list_empty(&want->waiters))
+        waiter_answer(want->waiters.next, status, json, pack);
+    want_free(l, want);
+}
+
+static void
+batch_place_answer(struct batch *b, struct batch_place *place, enum item_status status)
+{
+    struct span json = { NULL, 0 };
+
+    if (status == ITEM_FOUND)
+        json = span_of(b->pack->bytes.data + place->off, place->len);
+    want_answer(b->loader, place->want, status, json,
+                status == ITEM_FOUND ? b->pack : NULL);
+}
+
+/* The open places of 'b' from 'first' on, at most 'n', into a batch of their own that
+ * is asked again; without the wants that nobody waits for any more. */
+static void
+batch_again(struct batch *b, size_t first, size_t n, unsigned tries)
+{
+    struct loader *l = b->loader;
+    struct batch *again = batch_new(l, n);
+    size_t i;
+
+    for (i = first; i < b->n && i < first + n; i++) {
+        struct want *want = b->places[i].want;
+
+        if (b->places[i].status != ITEM_OPEN)
+            continue;
+        if (list_empty(&want->waiters))
+            want_free(l, want);
+        else if (again == NULL)
+            want_answer(l, want, ITEM_FAIL_OVERLOAD, span_of(NULL, 0), NULL);
+        else
+            batch_add(again, want);
+    }
+    if (again == NULL)
+        return;
+    if (again->n == 0) {
+        batch_free(again);
+        return;
+    }
+    again->tries = tries;
+    metrics_add(l->metrics, METRIC_requeued, again->n);
+    list_append(&l->retries, &again->link);
+}
+
+/* Answers those waiters of the open places who have no time left; the rest stay. */
+static void
+batch_expire(struct batch *b, usec_t now)
+{
+    struct list *node, *after;
+    size_t i;
+
+    for (i = 0; i < b->n; i++) {
+        if (b->places[i].status != ITEM_OPEN)
+            continue;
+        LIST_EACH_SAFE (node, after, &b->places[i].want->waiters) {
+            if (CONTAINER_OF(node, struct loader_waiter, in_want)->deadline <= now)
+                waiter_answer(node, ITEM_FAIL_TIMEOUT, span_of(NULL, 0), NULL);
+        }
+    }
+}
+
+static void
+batch_answer_open(struct batch *b, enum item_status status)
+{
+    size_t i;
+
+    for (i = 0; i < b->n; i++) {
+        if (b->places[i].status == ITEM_OPEN)
+            batch_place_answer(b, &b->places[i], status);
+    }
+}
+
+static void
+batch_halve(struct batch *b, enum item_status alone)
+{
+    size_t half = (b->n + 1) / 2;
+
+    if (b->n == 1) {
+        batch_answer_open(b, alone);
+        return;
+    }
+    batch_again(b, 0, half, b->tries);
+    batch_again(b, half, b->n - half, b->tries);
+}
+
+static void
+batch_settle_open(struct batch *b, enum batch_outcome outcome, usec_t now)
+{
+    switch (outcome) {
+    case BATCH_COMPLETE:
+        batch_answer_open(b, ITEM_MISS);
+        break;
+    case BATCH_FAILED:
+        batch_answer_open(b, ITEM_FAIL_DATABASE);
+        break;
+    case BATCH_LOST:
+        if (b->tries < TRIES_MAX)
+            batch_again(b, 0, b->n, b->tries + 1);
+        else
+            batch_answer_open(b, ITEM_FAIL_DATABASE);
+        break;
+    case BATCH_TIMEOUT:
+        batch_expire(b, now);
+        if (b->tries < TRIES_MAX)
+            batch_again(b, 0, b->n, b->tries + 1);
+        else
+            batch_answer_open(b, ITEM_FAIL_TIMEOUT);
+        break;
+    case BATCH_REFUSED:
+        batch_halve(b, ITEM_FAIL_BADID);
+        break;
+    case BATCH_TOOBIG:
+        batch_halve(b, ITEM_FAIL_TOOBIG);
+        break;
+    }
+}
+
+void
+batch_done(struct batch *batch, enum batch_outcome outcome, usec_t now)
+{
+    struct loader *l = batch->loader;
+    size_t i;
+
+    assert(l->in_flight > 0);
+    l->in_flight--;
+    metrics_sub(l->metrics, METRIC_inflight_statements, 1);
+    for (i = 0; i < batch->n; i++) {
+        if (batch->places[i].status != ITEM_OPEN)
+            batch_place_answer(batch, &batch->places[i], batch->places[i].status);
+    }
+    batch_settle_open(batch, outcome, now);
+    batch_free(batch);
+}
+
+/* Draws up to 'max' wants, one from each flow in turn. */
+static struct batch *
+loader_draw(struct loader *l, size_t max)
+{
+    struct batch *b = batch_new(l, max);
+
+    if (b == NULL)
+        return NULL;
+    while (b->n < max && !list_empty(&l->ring)) {
+        struct loader_flow *flow = CONTAINER_OF(l->ring.next, struct loader_flow, ring);
+        struct list *node = list_pop(&flow->waiters);
+        struct want *want;
+
+        list_remove(&flow->ring);
+        if (node == NULL)
+            continue;
+        if (!list_empty(&flow->waiters))
+            list_append(&l->ring, &flow->ring);
+        want = CONTAINER_OF(node, struct loader_waiter, in_flow)->want;
+        if (want->batch != NULL)
+            continue;
+        loader_count_queued(l, -1);
+        batch_add(b, want);
+    }
+    if (b->n > 0)
+        return b;
+    batch_free(b);
+    return NULL;
+}
+
+/* A batch waiting to be asked again, without the wants that lost their waiters. */
+static struct batch *
+loader_next_retry(struct loader *l)
+{
+    struct list *node;
+    size_t i, kept;
+
+    while ((node = list_pop(&l->retries)) != NULL) {
+        struct batch *b = CONTAINER_OF(node, struct batch, link);
+
+        for (i = kept = 0; i < b->n; i++) {
+            struct want *want = b->places[i].want;
+
+            if (list_empty(&want->waiters)) {
+                want_free(l, want);
+                continue;
+            }
+            want->place = (uint32_t)kept;
+            b->places[kept++] = b->places[i];
+        }
+        b->n = kept;
+        if (kept > 0)
+            return b;
+        batch_free(b);
+    }
+    return NULL;
+}
+
+static void
+loader_send(struct loader *l, struct batch *b)
+{
+    l->in_flight++;
+    metrics_add(l->metrics, METRIC_inflight_statements, 1);
+    l->source->ops->fetch(l->source, b);
+}
+
+/* The source is down: everybody hears so, now. */
+static void
+loader_fail_all(struct loader *l)
+{
+    struct batch *b;
+
+    while ((b = loader_next_retry(l)) != NULL) {
+        batch_answer_open(b, ITEM_FAIL_DATABASE);
+        batch_free(b);
+    }
+    while ((b = loader_draw(l, l->max_batch)) != NULL) {
+        batch_answer_open(b, ITEM_FAIL_DATABASE);
+        batch_free(b);
+    }
+}
+
+void
+loader_flush(struct loader *loader)
+{
+    struct batch *b;
+    size_t max;
+
+    if (loader_idle(loader))
+        return;
+    switch (source_state(loader->source)) {
+    case SOURCE_DOWN:
+        loader_fail_all(loader);
+        return;
+    case SOURCE_PENDING:
+        return;
+    case SOURCE_UP:
+        break;
+    }
+    while (!loader_idle(loader) && loader->source->ops->room(loader->source)) {
+        max = loader->source->ops->batch_ids(loader->source);
+        if (max > loader->max_batch)
+            max = loader->max_batch;
+        if ((b = loader_next_retry(loader)) == NULL &&
+            (b = loader_draw(loader, max)) == NULL)
+            return;
+        loader_send(loader, b);
+    }
+}
+
+void
+loader_free(struct loader **loader)
+{
+    struct loader *l = *loader;
+    struct batch *b;
+
+    if (l == NULL)
+        return;
+    assert(l->in_flight == 0);
+    while ((b = loader_next_retry(l)) != NULL)
+        batch_free(b);
+    assert(l->wants.count == 0);
+    map_fini(&l->wants);
+    free(l);
+    *loader = NULL;
+}

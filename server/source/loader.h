@@ -1,0 +1,118 @@
+/*
+ * loader.h - many wants, few fetches.
+ *
+ * Owns: the wants of one source in this worker, queued and in flight.
+ * Promises: every waiter hears exactly once, or is cancelled by its owner; no answer
+ * arrives inside the call that asked; the same id is asked once at a time.
+ * Never knows: clients, requests, dialects.
+ *
+ *     loader_want --> flow (one per client) --+   end of turn, source has room
+ *     loader_want --> flow ------------------ +--round robin--> batch --> source
+ *     waiter->answered <------------------------ batch_done <----------------+
+ */
+#ifndef SERVER_SOURCE_LOADER_H
+#define SERVER_SOURCE_LOADER_H
+
+#include "common/clock.h"
+#include "common/compiler.h"
+#include "common/list.h"
+#include "common/span.h"
+#include "server/item/pack.h"
+#include "server/item/result.h"
+#include "server/source/source.h"
+#include "server/stats/metrics.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct loader;
+struct want;
+
+/* One client's queue at one loader; batches draw from the flows in turn, so that a
+ * request of 10,000 ids does not make everyone else wait. */
+struct loader_flow {
+    struct list waiters;
+    struct list ring; /* on the loader while 'waiters' is not empty */
+};
+
+/* Somebody who waits for one id.  Lives in the asker's memory. */
+struct loader_waiter {
+    struct list in_want;
+    struct list in_flow;
+    struct want *want; /* NULL: not waiting */
+    usec_t deadline;
+    /* Called once.  'json' points into 'pack' (take a reference to keep it); both are
+     * empty unless 'status' is ITEM_FOUND. */
+    void (*answered)(struct loader_waiter *w, enum item_status status, struct span json,
+                     struct item_pack *pack);
+};
+
+/* Ids on their way to the source and back. */
+struct batch;
+
+struct loader_limits {
+    size_t max_batch;
+};
+
+/* NULL: no memory.  'source', 'metrics' are borrowed and outlive the loader. */
+struct loader *loader_new(struct source *source, const struct loader_limits *limits,
+                          struct metrics *metrics) MUST_CHECK;
+
+/* Only when no batch is in flight (close the source first); cancels nobody. */
+void loader_free(struct loader **loader);
+
+void loader_flow_init(struct loader_flow *flow);
+
+/* Before a flow's memory goes; its waiters were cancelled or answered. */
+void loader_flow_fini(struct loader_flow *flow);
+
+/* Asks for 'id' (in the source's canonical form) on behalf of 'w', whose deadline and
+ * callback are set.  -1: no memory, and 'w' will hear nothing. */
+int loader_want(struct loader *loader, struct loader_flow *flow, struct span id,
+                struct loader_waiter *w) MUST_CHECK;
+
+/* 'w' no longer waits; it will hear nothing.  Harmless when it waits for nothing. */
+void loader_cancel(struct loader_waiter *w);
+
+/* End of the turn: sends what was wanted as far as the source has room, or fails it
+ * when the source is down.  Answers of wants that fail arrive from here. */
+void loader_flush(struct loader *loader);
+
+/* Does anything wait for a statement? */
+bool loader_idle(const struct loader *loader);
+
+/* --- for sources --- */
+
+size_t batch_size(const struct batch *batch);
+
+/* The i-th id; valid until batch_done. */
+struct span batch_id(const struct batch *batch, size_t i);
+
+/* How long its waiters wait at most, from now; at least 1 ms. */
+usec_t batch_budget(const struct batch *batch, usec_t now);
+
+/* The batch's place for this id; -1: it asked for no such id. */
+long batch_find(const struct batch *batch, struct span id) MUST_CHECK;
+
+/* Where the batch's items are composed: append one, then say whose it was. */
+struct buf *batch_bytes(struct batch *batch);
+
+/* The bytes from 'off' to the end of batch_bytes are the item of place 'i'. */
+void batch_item(struct batch *batch, size_t i, size_t off);
+
+/* Place 'i' failed alone. */
+void batch_fail(struct batch *batch, size_t i, enum item_status status);
+
+enum batch_outcome {
+    BATCH_COMPLETE, /* every row came: what has no item does not exist */
+    BATCH_FAILED,   /* refused as a whole for a reason that asking again won't mend */
+    BATCH_LOST,     /* the connection went away: worth asking once more */
+    BATCH_TIMEOUT,  /* took longer than its budget */
+    BATCH_REFUSED,  /* one of its ids is not acceptable: ask again in halves */
+    BATCH_TOOBIG,   /* one of its rows does not fit: ask again in halves */
+};
+
+/* The batch is over; it is freed and its waiters are told.  Not from source->fetch. */
+void batch_done(struct batch *batch, enum batch_outcome outcome, usec_t now);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * source.h - where items come from, behind one table of functions.
+ *
+ * Owns: the contract between the loader and a source.  A source turns batches of ids
+ * into items; it knows neither clients nor requests.
+ *
+ *     loader --source_fetch(batch)--> source ... later, from the loop ...
+ *     loader <--batch_item / batch_fail, then batch_done-- source
+ *
+ * Promises of every source: batch_done is called exactly once for each batch and never
+ * inside source_fetch; a batch accounts for every id (what was neither found nor failed
+ * when it is done is a MISS).
+ */
+#ifndef SERVER_SOURCE_SOURCE_H
+#define SERVER_SOURCE_SOURCE_H
+
+#include "common/buf.h"
+#include "common/compiler.h"
+#include "common/span.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The longest key a client may send, and the longest id that comes of it. */
+#define SOURCE_KEY_MAX 250
+
+enum source_state {
+    SOURCE_UP,      /* takes batches, when it has room */
+    SOURCE_PENDING, /* just lost or not ready yet: wants wait for its next word */
+    SOURCE_DOWN,    /* wants fail at once */
+};
+
+enum source_key_verdict {
+    SOURCE_KEY_OK,
+    SOURCE_KEY_BAD,     /* not a value of the key's type */
+    SOURCE_KEY_ABSENT,  /* well-formed, but outside the type's range: a sure MISS */
+    SOURCE_KEY_UNKNOWN, /* the source was never reached, so its key type is not known */
+};
+
+struct source;
+struct batch;
+
+struct source_ops {
+    const char *kind; /* "table" */
+    enum source_state (*state)(const struct source *s);
+    /* Room for one more batch now?  Only asked while SOURCE_UP. */
+    bool (*room)(const struct source *s);
+    /* Ids that the next batch should hold at most, by their expected bytes. */
+    size_t (*batch_ids)(const struct source *s);
+    /* Takes the batch. */
+    void (*fetch)(struct source *s, struct batch *batch);
+    /* Brings 'key' into the form in which ids are compared and asked: 'id' holds
+     * SOURCE_KEY_MAX bytes.  "007" becomes "7" for an integer key. */
+    enum source_key_verdict (*key)(const struct source *s, struct span key, char *id,
+                                   size_t *id_len);
+    /* "key=id kind=integer index=PRIMARY" or "reason=...", for people. */
+    void (*describe)(const struct source *s, struct buf *out);
+};
+
+/* The common beginning of every source. */
+struct source {
+    const struct source_ops *ops;
+    const char *name;
+    const char *key; /* the name of the key, for people */
+};
+
+static inline enum source_state
+source_state(const struct source *s)
+{
+    return s->ops->state(s);
+}
+
+#endif
