@@ -1,0 +1,430 @@
+/*
+ * client.c - one connection: bytes in, lines out.
+ *
+ * Plain events and direct reads and writes, not bufferevents: 3.0 instead of 7.0 system
+ * calls a request (measured).  Input is parsed where it was read; only an incomplete
+ * tail is copied.
+ *
+ *     OPEN --quit, framing lost, drain--> FINISHING --all sent--> LINGERING --> CLOSED
+ *       +-- error, foreign protocol, reads too slowly ---------------------------^
+ */
+#include "server/worker/client.h"
+
+#include "common/log.h"
+#include "common/net.h"
+#include "server/worker/request.h"
+#include "server/worker/state.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* How long a peer may take to read our last bytes and close. */
+#define LINGER (1 * USEC_PER_SEC)
+
+/* An idle connection keeps buffers of this size, no larger. */
+#define KEEP_BYTES ((size_t)16 << 10)
+
+/* --- reading on and off ---------------------------------------------------------- */
+
+/* May one more request be taken on?  What is in the works and what is unread are
+ * bounded; beyond that the client waits in its own socket. */
+static bool
+client_may_parse(const struct client *c)
+{
+    const struct config *config = c->worker->config;
+
+    return c->state == CLIENT_OPEN && c->nrequests < config->pipeline_max &&
+           c->nids < config->ids_max && buf_size(&c->out) < config->output_soft_bytes;
+}
+
+static void
+client_update_reading(struct client *c)
+{
+    bool want = c->state == CLIENT_LINGERING || (client_may_parse(c) && !c->eof);
+
+    if (want == c->reading)
+        return;
+    c->reading = want;
+    if (want) {
+        event_add(c->read_event, NULL);
+    } else {
+        event_del(c->read_event);
+        metrics_add(c->worker->metrics, METRIC_read_paused, c->state == CLIENT_OPEN);
+    }
+}
+
+/* --- parsing ----------------------------------------------------------------------- */
+
+static void
+client_take(struct client *c, const struct command *command)
+{
+    if (request_new(c, command, clock_now()) == NULL)
+        client_close(c, "no memory for a request");
+    else if (command->kind == COMMAND_QUIT || command->close)
+        client_finish(c);
+}
+
+/* Takes requests off the front of 'input'; returns how many bytes are done with. */
+static size_t
+client_parse(struct client *c, struct span input)
+{
+    size_t done = 0, consumed;
+    struct command command;
+
+    while (done < input.n && client_may_parse(c)) {
+        struct span rest = span_of(input.p + done, input.n - done);
+
+        if (c->protocol == NULL)
+            c->protocol = protocol_detect(rest);
+        switch (c->protocol->parse(&c->worker->parser, rest, &c->scanned, &consumed,
+                                   &command)) {
+        case PARSE_MORE:
+            return done;
+        case PARSE_NOTHING:
+            break;
+        case PARSE_COMMAND:
+            client_take(c, &command);
+            break;
+        case PARSE_CLOSE:
+            metrics_add(c->worker->metrics, METRIC_foreign_protocols, 1);
+            client_close(c, "another protocol's bytes");
+            break;
+        }
+        done += consumed;
+    }
+    return done;
+}
+
+/* Input that is left and would be parsed, were there room: try again when there is. */
+static void
+client_parse_later(struct client *c)
+{
+    if (buf_size(&c->in) > c->scanned && client_may_parse(c) &&
+        !list_linked(&c->in_parse))
+        list_append(&c->worker->to_parse, &c->in_parse);
+}
+
+/* The peer sends no more: what it asked is still answered. */
+static void
+client_check_eof(struct client *c)
+{
+    if (c->eof && c->state == CLIENT_OPEN && !list_linked(&c->in_parse) &&
+        (buf_size(&c->in) == c->scanned || c->nrequests == 0))
+        client_finish(c);
+}
+
+static void
+client_input(struct client *c, struct span input)
+{
+    size_t done;
+
+    if (buf_size(&c->in) > 0) {
+        buf_append_span(&c->in, input);
+        done = client_parse(c, buf_span(&c->in));
+        buf_consume(&c->in, done);
+    } else {
+        done = client_parse(c, input);
+        if (done < input.n)
+            buf_append(&c->in, input.p + done, input.n - done);
+    }
+    if (buf_failed(&c->in)) {
+        client_close(c, "no memory for input");
+        return;
+    }
+    client_parse_later(c);
+    client_update_reading(c);
+}
+
+void
+clients_parse(struct worker *w)
+{
+    struct list again = LIST_INIT(again), *node;
+
+    list_splice(&again, &w->to_parse);
+    while ((node = list_pop(&again)) != NULL) {
+        struct client *c = CONTAINER_OF(node, struct client, in_parse);
+
+        buf_consume(&c->in, client_parse(c, buf_span(&c->in)));
+        buf_shrink(&c->in, KEEP_BYTES);
+        client_parse_later(c);
+        client_check_eof(c);
+        client_update_reading(c);
+    }
+}
+
+/* --- events -------------------------------------------------------------------------- */
+
+static void
+client_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct client *c = arg;
+    struct worker *w = c->worker;
+    ssize_t n = read(fd, w->read_buffer, WORKER_READ_BYTES);
+
+    (void)what;
+    if (n > 0) {
+        metrics_add(w->metrics, METRIC_bytes_read, (uint64_t)n);
+        if (c->state == CLIENT_OPEN)
+            client_input(c, span_of(w->read_buffer, (size_t)n));
+    } else if (n == 0) {
+        c->eof = true;
+        if (c->state == CLIENT_LINGERING)
+            client_close(c, "done");
+        client_check_eof(c);
+        client_update_reading(c);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        client_close(c, "reset by the peer");
+    }
+}
+
+static void
+client_on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    client_ready(arg);
+}
+
+/* --- writing ------------------------------------------------------------------------- */
+
+static void
+client_render(struct client *c, struct request *r)
+{
+    request_render(r, &c->out, clock_now());
+    request_free(r);
+}
+
+/* Answers in order as far as they are complete, tagged ones in any order. */
+static void
+client_render_ready(struct client *c)
+{
+    size_t soft = c->worker->config->output_soft_bytes;
+    struct list *node, *after;
+
+    while (!list_empty(&c->requests) && buf_size(&c->out) < soft) {
+        struct request *r = CONTAINER_OF(c->requests.next, struct request, in_client);
+
+        if (!r->complete)
+            break;
+        client_render(c, r);
+    }
+    LIST_EACH_SAFE (node, after, &c->tagged) {
+        struct request *r = CONTAINER_OF(node, struct request, in_client);
+
+        if (r->complete && buf_size(&c->out) < soft)
+            client_render(c, r);
+    }
+}
+
+/* One write(2) for all there is to say. */
+static void
+client_send(struct client *c)
+{
+    struct span out = buf_span(&c->out);
+    ssize_t n = send(c->fd, out.p, out.n, MSG_NOSIGNAL);
+
+    if (n == -1 && errno != EAGAIN && errno != EINTR) {
+        client_close(c, "reset by the peer");
+        return;
+    }
+    if (n > 0) {
+        metrics_add(c->worker->metrics, METRIC_bytes_written, (uint64_t)n);
+        buf_consume(&c->out, (size_t)n);
+    }
+    if (buf_size(&c->out) == 0) {
+        list_remove(&c->in_blocked);
+        buf_shrink(&c->out, KEEP_BYTES);
+        return;
+    }
+    if (n > 0 || !list_linked(&c->in_blocked))
+        c->stalled_since = clock_now();
+    if (!list_linked(&c->in_blocked))
+        list_append(&c->worker->blocked, &c->in_blocked);
+    event_add(c->write_event, NULL);
+}
+
+/* All was sent: close, but give the peer time to read it.  Closing a socket with unread
+ * input makes the kernel send a reset, which destroys the answer on its way. */
+static void
+client_linger(struct client *c)
+{
+    if (c->eof || shutdown(c->fd, SHUT_WR) == -1) {
+        client_close(c, "done");
+        return;
+    }
+    c->state = CLIENT_LINGERING;
+    c->linger_until = clock_now() + LINGER;
+    buf_fini(&c->in);
+    list_append(&c->worker->blocked, &c->in_blocked);
+    client_update_reading(c);
+}
+
+static void
+client_flush(struct client *c)
+{
+    if (c->state == CLIENT_CLOSED || c->state == CLIENT_LINGERING)
+        return;
+    client_render_ready(c);
+    if (buf_failed(&c->out) || buf_size(&c->out) > c->worker->config->output_hard_bytes) {
+        metrics_add(c->worker->metrics, METRIC_output_closed, 1);
+        client_close(c, "too much unread output");
+        return;
+    }
+    if (buf_size(&c->out) > 0)
+        client_send(c);
+    if (c->state == CLIENT_FINISHING && c->nrequests == 0 && buf_size(&c->out) == 0)
+        client_linger(c);
+    client_parse_later(c);
+    client_check_eof(c);
+    client_update_reading(c);
+    /* Rendering stopped at the soft bound: the rest follows when this is sent. */
+    if (buf_size(&c->out) == 0 && !list_empty(&c->requests) &&
+        CONTAINER_OF(c->requests.next, struct request, in_client)->complete)
+        client_ready(c);
+}
+
+void
+client_ready(struct client *c)
+{
+    if (!list_linked(&c->in_write) && c->state != CLIENT_CLOSED)
+        list_append(&c->worker->to_write, &c->in_write);
+}
+
+void
+clients_write(struct worker *w)
+{
+    struct list ready = LIST_INIT(ready), *node;
+
+    list_splice(&ready, &w->to_write);
+    while ((node = list_pop(&ready)) != NULL)
+        client_flush(CONTAINER_OF(node, struct client, in_write));
+}
+
+/* --- birth and death -------------------------------------------------------------------- */
+
+struct client *
+client_new(struct worker *w, int fd)
+{
+    size_t i, n = w->config->nsources;
+    struct client *c = calloc(1, sizeof(*c) + n * sizeof(c->flows[0]));
+
+    if (c == NULL)
+        goto fail;
+    c->worker = w;
+    c->fd = fd;
+    c->state = CLIENT_OPEN;
+    list_init(&c->in_parse);
+    list_init(&c->in_write);
+    list_init(&c->in_blocked);
+    list_init(&c->requests);
+    list_init(&c->tagged);
+    for (i = 0; i < n; i++)
+        loader_flow_init(&c->flows[i]);
+    c->read_event = event_new(w->base, fd, EV_READ | EV_PERSIST, client_on_readable, c);
+    c->write_event = event_new(w->base, fd, EV_WRITE, client_on_writable, c);
+    if (c->read_event == NULL || c->write_event == NULL ||
+        event_add(c->read_event, NULL) == -1)
+        goto fail;
+    c->reading = true;
+    net_tune_client(fd);
+    list_append(&w->clients, &c->link);
+    metrics_add(w->metrics, METRIC_total_connections, 1);
+    metrics_add(w->metrics, METRIC_curr_connections, 1);
+    return c;
+fail:
+    if (c != NULL && c->read_event != NULL)
+        event_free(c->read_event);
+    if (c != NULL && c->write_event != NULL)
+        event_free(c->write_event);
+    free(c);
+    close(fd);
+    return NULL;
+}
+
+void
+client_finish(struct client *c)
+{
+    if (c->state != CLIENT_OPEN)
+        return;
+    c->state = CLIENT_FINISHING;
+    client_update_reading(c);
+    client_ready(c);
+}
+
+void
+client_drain(struct client *c)
+{
+    if (c->state == CLIENT_OPEN && c->nrequests == 0 && buf_size(&c->out) == 0)
+        client_close(c, "drain");
+    else
+        client_finish(c);
+}
+
+void
+client_close(struct client *c, const char *reason)
+{
+    if (c->state == CLIENT_CLOSED)
+        return;
+    log_debug("client fd=%d closed reason=\"%s\" requests=%u", c->fd, reason,
+              c->nrequests);
+    c->state = CLIENT_CLOSED;
+    c->reading = false;
+    event_del(c->read_event);
+    event_del(c->write_event);
+    list_remove(&c->in_parse);
+    list_remove(&c->in_write);
+    list_remove(&c->in_blocked);
+    list_remove(&c->link);
+    list_append(&c->worker->to_free, &c->link);
+    metrics_sub(c->worker->metrics, METRIC_curr_connections, 1);
+}
+
+static void
+client_free(struct client *c)
+{
+    size_t i;
+
+    while (!list_empty(&c->requests))
+        request_free(CONTAINER_OF(c->requests.next, struct request, in_client));
+    while (!list_empty(&c->tagged))
+        request_free(CONTAINER_OF(c->tagged.next, struct request, in_client));
+    for (i = 0; i < c->worker->config->nsources; i++)
+        loader_flow_fini(&c->flows[i]);
+    event_free(c->read_event);
+    event_free(c->write_event);
+    close(c->fd);
+    buf_fini(&c->in);
+    buf_fini(&c->out);
+    free(c);
+}
+
+void
+clients_free(struct worker *w)
+{
+    struct list *node;
+
+    while ((node = list_pop(&w->to_free)) != NULL)
+        client_free(CONTAINER_OF(node, struct client, link));
+}
+
+void
+clients_tick(struct worker *w, usec_t now)
+{
+    usec_t patience = w->config->output_timeout_ms * USEC_PER_MSEC;
+    struct list *node, *after;
+
+    LIST_EACH_SAFE (node, after, &w->blocked) {
+        struct client *c = CONTAINER_OF(node, struct client, in_blocked);
+
+        if (c->state == CLIENT_LINGERING) {
+            if (now >= c->linger_until)
+                client_close(c, "the peer did not close");
+        } else if (now - c->stalled_since >= patience) {
+            metrics_add(w->metrics, METRIC_output_closed, 1);
+            client_close(c, "does not read its answers");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+/*
+ * client.h - one connection: bytes in, lines out.
+ *
+ * Owns: the socket, its input not yet parsed, its output not yet sent, its requests in
+ * order, and every bound on them.
+ * Promise: answers leave in request order (tagged ones when they are ready), in one
+ * write per turn; a client that does not read is stopped, then closed; nothing that was
+ * answered is destroyed by the way we close.
+ */
+#ifndef SERVER_WORKER_CLIENT_H
+#define SERVER_WORKER_CLIENT_H
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/list.h"
+#include "server/protocol/protocol.h"
+#include "server/source/loader.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct event;
+struct worker;
+
+enum client_state {
+    CLIENT_OPEN,
+    CLIENT_FINISHING, /* no more requests; closes when all is answered and sent */
+    CLIENT_LINGERING, /* all is sent; waits for the peer to close, discards its bytes */
+    CLIENT_CLOSED,    /* freed at the end of the turn */
+};
+
+struct client {
+    struct list link;     /* worker.clients, later worker.to_free */
+    struct list in_parse; /* worker.to_parse */
+    struct list in_write; /* worker.to_write */
+    struct list in_blocked;
+    struct worker *worker;
+    int fd;
+    enum client_state state;
+    bool eof; /* the peer will send no more */
+    bool reading;
+    const struct protocol *protocol; /* NULL until the first byte */
+    struct event *read_event;
+    struct event *write_event;
+    struct buf in;
+    size_t scanned;
+    struct buf out;
+    usec_t stalled_since; /* when output last made progress */
+    usec_t linger_until;
+    struct list requests; /* untagged, in order */
+    struct list tagged;
+    unsigned nrequests;
+    size_t nids;                /* positions of those requests */
+    struct loader_flow flows[]; /* one for each source */
+};
+
+/* Takes the descriptor.  NULL: no memory, and it is closed. */
+struct client *client_new(struct worker *w, int fd) MUST_CHECK;
+
+/* Something of the client's can be said now; called from anywhere in a turn. */
+void client_ready(struct client *c);
+
+/* Answers no new request; closes when what is in the works is sent. */
+void client_finish(struct client *c);
+
+/* Closes at once; 'reason' is for the log.  Freed at the end of the turn. */
+void client_close(struct client *c, const char *reason);
+
+/* Takes no new requests and closes the idle: the worker drains. */
+void client_drain(struct client *c);
+
+/* --- called by the worker at the end of a turn --- */
+
+void clients_parse(struct worker *w);
+void clients_write(struct worker *w);
+void clients_free(struct worker *w);
+
+/* Closes clients that read too slowly or linger too long. */
+void clients_tick(struct worker *w, usec_t now);
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * planner.c - each key: whose is it, is it an id, and then a want.
+ *
+ * Owns: the judgement of a place before anybody is asked.  Requests take turns, a slice
+ * each, and a turn of the loop looks up a bounded number of ids: a request of 10,000
+ * must not hold up the loop or the request behind it.
+ */
+#include "server/worker/client.h"
+#include "server/worker/request.h"
+#include "server/worker/state.h"
+
+#define SLICE 256
+
+static void
+plan_place(struct worker *w, struct request *r, size_t i)
+{
+    struct loader_waiter *waiter = &r->places[i].waiter;
+    char id[SOURCE_KEY_MAX];
+    size_t id_len, which;
+    struct span rest;
+
+    which = sources_resolve(w, r->results[i].key, &rest);
+    switch (w->sources[which]->ops->key(w->sources[which], rest, id, &id_len)) {
+    case SOURCE_KEY_BAD:
+        request_answer(r, i, ITEM_FAIL_BADID);
+        return;
+    case SOURCE_KEY_ABSENT:
+        request_answer(r, i, ITEM_MISS);
+        return;
+    case SOURCE_KEY_UNKNOWN:
+        request_answer(r, i, ITEM_FAIL_DATABASE);
+        return;
+    case SOURCE_KEY_OK:
+        break;
+    }
+    waiter->deadline = r->deadline.at;
+    waiter->answered = request_on_answer;
+    if (loader_want(w->loaders[which], &r->client->flows[which], span_of(id, id_len),
+                    waiter) == -1)
+        request_answer(r, i, ITEM_FAIL_OVERLOAD);
+}
+
+/* Plans up to 'max' places of 'r'; returns how many. */
+static size_t
+plan_slice(struct worker *w, struct request *r, size_t max)
+{
+    size_t end = r->planned + max < r->n ? r->planned + max : r->n;
+    size_t count = end - r->planned;
+
+    /* The last answer may complete the request: it is not touched after that. */
+    while (r->planned < end) {
+        size_t i = r->planned++;
+
+        plan_place(w, r, i);
+    }
+    return count;
+}
+
+void
+planner_run(struct worker *w)
+{
+    size_t left = w->config->turn_ids;
+    struct list *node;
+
+    while (left > 0 && (node = list_pop(&w->to_plan)) != NULL) {
+        struct request *r = CONTAINER_OF(node, struct request, in_plan);
+
+        left -= plan_slice(w, r, left < SLICE ? left : SLICE);
+        if (r->planned < r->n)
+            list_append(&w->to_plan, node);
+    }
+}

@@ -1,0 +1,252 @@
+/*
+ * request.c - one command on its way to its answer.
+ *
+ * One block holds it all: request | results | places | the bytes of the keys.
+ */
+#include "server/worker/request.h"
+
+#include "server/worker/client.h"
+#include "server/worker/state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static size_t
+keys_bytes(const struct command *c)
+{
+    size_t i, bytes = 0;
+
+    for (i = 0; i < c->nkeys; i++)
+        bytes += c->keys[i].n;
+    return bytes;
+}
+
+/* The keys live on in the request, the input they came in does not. */
+static void
+request_keep_keys(struct request *r, const struct command *c, char *to)
+{
+    size_t i;
+
+    for (i = 0; i < r->n; i++) {
+        memcpy(to, c->keys[i].p, c->keys[i].n);
+        r->results[i] =
+            (struct item_result){ span_of(to, c->keys[i].n), { NULL, 0 }, ITEM_OPEN };
+        r->places[i].waiter.want = NULL;
+        r->places[i].request = r;
+        to += c->keys[i].n;
+    }
+}
+
+static void
+request_count(const struct worker *w, const struct command *c)
+{
+    metrics_add(w->metrics, METRIC_commands, 1);
+    if (c->kind == COMMAND_FETCH) {
+        metrics_add(w->metrics, METRIC_requests, 1);
+        metrics_add(w->metrics, METRIC_ids, c->nkeys);
+    } else if (c->kind == COMMAND_ERROR) {
+        metrics_add(w->metrics, METRIC_protocol_errors, 1);
+    }
+}
+
+struct request *
+request_new(struct client *client, const struct command *command, usec_t now)
+{
+    struct worker *w = client->worker;
+    size_t n = command->nkeys;
+    unsigned ms =
+        command->deadline_ms != 0 ? command->deadline_ms : w->config->deadline_ms;
+    struct request *r =
+        malloc(sizeof(*r) + n * (sizeof(*r->results) + sizeof(*r->places)) +
+               keys_bytes(command));
+
+    if (r == NULL)
+        return NULL;
+    memset(r, 0, sizeof(*r));
+    r->client = client;
+    r->command = *command;
+    r->command.keys = NULL;
+    r->arrived = now;
+    r->n = r->open = n;
+    r->results = (struct item_result *)(r + 1);
+    r->places = (struct request_place *)(r->results + n);
+    r->packs = r->packs_inline;
+    r->packs_cap = REQUEST_PACKS_INLINE;
+    if (n > 0 && heap_push(&w->deadlines, &r->deadline, now + ms * USEC_PER_MSEC) == -1) {
+        free(r);
+        return NULL;
+    }
+    request_keep_keys(r, command, (char *)(r->places + n));
+    list_init(&r->in_client);
+    list_init(&r->in_plan);
+    list_append(command->tag_len == 0 ? &client->requests : &client->tagged,
+                &r->in_client);
+    client->nrequests++;
+    client->nids += n;
+    request_count(w, command);
+    metrics_add(w->metrics, METRIC_inflight_requests, 1);
+    r->complete = n == 0;
+    if (r->complete)
+        client_ready(client);
+    else
+        list_append(&w->to_plan, &r->in_plan);
+    return r;
+}
+
+static void
+request_complete(struct request *r)
+{
+    struct worker *w = r->client->worker;
+
+    assert(!r->complete && r->open == 0);
+    r->complete = true;
+    r->answered = clock_now();
+    heap_remove(&w->deadlines, &r->deadline);
+    list_remove(&r->in_plan);
+    client_ready(r->client);
+}
+
+static bool
+request_hold_pack(struct request *r, struct item_pack *pack)
+{
+    struct item_pack **bigger;
+    size_t cap = r->packs_cap * 2;
+
+    if (r->npacks > 0 && r->packs[r->npacks - 1] == pack)
+        return true;
+    if (r->npacks == r->packs_cap) {
+        if ((bigger = malloc(cap * sizeof(struct item_pack *))) == NULL)
+            return false;
+        memcpy(bigger, r->packs, r->npacks * sizeof(struct item_pack *));
+        if (r->packs != r->packs_inline)
+            free(r->packs);
+        r->packs = bigger;
+        r->packs_cap = cap;
+    }
+    r->packs[r->npacks++] = item_pack_ref(pack);
+    return true;
+}
+
+/* The one way a result becomes known. */
+static void
+request_settle(struct request *r, size_t i, enum item_status status)
+{
+    assert(r->results[i].status == ITEM_OPEN && status != ITEM_OPEN && r->open > 0);
+    r->results[i].status = status;
+    if (--r->open == 0)
+        request_complete(r);
+}
+
+void
+request_answer(struct request *r, size_t i, enum item_status status)
+{
+    request_settle(r, i, status);
+}
+
+void
+request_on_answer(struct loader_waiter *w, enum item_status status, struct span json,
+                  struct item_pack *pack)
+{
+    struct request_place *place = CONTAINER_OF(w, struct request_place, waiter);
+    struct request *r = place->request;
+    size_t i = (size_t)(place - r->places);
+
+    if (status == ITEM_FOUND) {
+        r->bytes += json.n;
+        if (r->bytes > r->client->worker->config->reply_max_bytes)
+            status = ITEM_FAIL_TOOBIG;
+        else if (!request_hold_pack(r, pack))
+            status = ITEM_FAIL_OVERLOAD;
+        else
+            r->results[i].json = json;
+    }
+    request_settle(r, i, status);
+}
+
+void
+request_expire(struct request *r)
+{
+    size_t i;
+
+    for (i = 0; i < r->n; i++) {
+        loader_cancel(&r->places[i].waiter);
+        if (r->results[i].status == ITEM_OPEN)
+            r->results[i].status = ITEM_FAIL_TIMEOUT;
+    }
+    r->open = 0;
+    request_complete(r);
+}
+
+/* clang-format off */
+static const struct { enum item_status status; enum metric metric; } fate_metrics[] = {
+    { ITEM_FOUND,         METRIC_items },
+    { ITEM_MISS,          METRIC_misses },
+    { ITEM_FAIL_TIMEOUT,  METRIC_fail_timeout },
+    { ITEM_FAIL_DATABASE, METRIC_fail_database },
+    { ITEM_FAIL_UPSTREAM, METRIC_fail_upstream },
+    { ITEM_FAIL_OVERLOAD, METRIC_fail_overload },
+    { ITEM_FAIL_BADID,    METRIC_fail_badid },
+    { ITEM_FAIL_TOOBIG,   METRIC_fail_toobig },
+};
+/* clang-format on */
+
+static void
+request_count_fates(const struct request *r, struct metrics *m)
+{
+    size_t fates[ITEM_NSTATUSES] = { 0 }, failures = 0, i;
+
+    for (i = 0; i < r->n; i++)
+        fates[r->results[i].status]++;
+    for (i = 0; i < ARRAY_LEN(fate_metrics); i++) {
+        if (fates[fate_metrics[i].status] == 0)
+            continue;
+        metrics_add(m, fate_metrics[i].metric, fates[fate_metrics[i].status]);
+        if (item_failed(fate_metrics[i].status))
+            failures += fates[fate_metrics[i].status];
+    }
+    metrics_add(m, METRIC_failures, failures);
+}
+
+void
+request_render(struct request *r, struct buf *out, usec_t now)
+{
+    struct worker *w = r->client->worker;
+    struct reply reply = {
+        .results = r->results,
+        .nresults = r->n,
+        .elapsed = r->answered > r->arrived ? r->answered - r->arrived : 0,
+        .board = w->heritage->board,
+        .now = now,
+        .each_source = sources_each,
+        .arg = w,
+    };
+
+    assert(r->complete);
+    if (r->command.kind == COMMAND_FETCH)
+        request_count_fates(r, w->metrics);
+    r->client->protocol->answer(out, &r->command, &reply);
+}
+
+void
+request_free(struct request *r)
+{
+    struct worker *w = r->client->worker;
+    size_t i;
+
+    if (!r->complete) {
+        for (i = 0; i < r->n; i++)
+            loader_cancel(&r->places[i].waiter);
+        metrics_add(w->metrics, METRIC_abandoned, 1);
+    }
+    heap_remove(&w->deadlines, &r->deadline);
+    list_remove(&r->in_plan);
+    list_remove(&r->in_client);
+    r->client->nrequests--;
+    r->client->nids -= r->n;
+    metrics_sub(w->metrics, METRIC_inflight_requests, 1);
+    for (i = 0; i < r->npacks; i++)
+        item_pack_unref(&r->packs[i]);
+    if (r->packs != r->packs_inline)
+        free(r->packs);
+    free(r);
+}

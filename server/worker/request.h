@@ -1,0 +1,74 @@
+/*
+ * request.h - one command on its way to its answer.
+ *
+ * Owns: a place and a result for each key, the deadline, and the references to the items
+ * the answer will show.  One allocation a request.
+ * Promise: a request completes exactly once: when its last place is known or at its
+ * deadline, whichever is first.
+ */
+#ifndef SERVER_WORKER_REQUEST_H
+#define SERVER_WORKER_REQUEST_H
+
+#include "common/compiler.h"
+#include "common/heap.h"
+#include "common/list.h"
+#include "server/item/pack.h"
+#include "server/item/result.h"
+#include "server/protocol/protocol.h"
+#include "server/source/loader.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct client;
+
+struct request_place {
+    struct loader_waiter waiter;
+    struct request *request;
+};
+
+#define REQUEST_PACKS_INLINE 4
+
+struct request {
+    struct list in_client;
+    struct list in_plan;
+    struct heap_node deadline;
+    struct client *client;
+    struct command command; /* its keys are now those of 'results' */
+    usec_t arrived;
+    usec_t answered;
+    size_t n;
+    size_t planned; /* places [0, planned) were looked up */
+    size_t open;    /* places not known yet */
+    size_t bytes;   /* of the items so far */
+    bool complete;
+    struct item_result *results;
+    struct request_place *places;
+    struct item_pack **packs;
+    size_t npacks;
+    size_t packs_cap;
+    struct item_pack *packs_inline[REQUEST_PACKS_INLINE];
+};
+
+/* Copies what it needs of 'command' and puts the request on the client's list, the
+ * worker's plan and the deadline heap.  NULL: no memory; nothing happened. */
+struct request *request_new(struct client *client, const struct command *command,
+                            usec_t now) MUST_CHECK;
+
+/* Place 'i' is known without asking anybody. */
+void request_answer(struct request *r, size_t i, enum item_status status);
+
+/* The deadline has come: open places become FAIL timeout. */
+void request_expire(struct request *r);
+
+/* Appends the answer; the request is complete. */
+void request_render(struct request *r, struct buf *out, usec_t now);
+
+/* Cancels what it waits for, leaves every list, frees. */
+void request_free(struct request *r);
+
+/* The callback of every place. */
+void request_on_answer(struct loader_waiter *w, enum item_status status, struct span json,
+                       struct item_pack *pack);
+
+#endif

@@ -1,0 +1,143 @@
+/*
+ * sources.c - the sources of this worker and what leads to them.
+ *
+ * Owns: the databases (one private connection each), a loader for each source, and the
+ * reading of a key's prefix: "tags:c" and "@@tags.c" ask the source tags for c, ":c"
+ * asks the default source, and a prefix that names no source belongs to the id.
+ */
+#include "server/source/mariadb.h"
+#include "server/worker/client.h"
+#include "server/worker/state.h"
+
+#include "common/log.h"
+
+#include <stdlib.h>
+
+static void
+on_settled(void *arg)
+{
+    struct worker *w = arg;
+
+    if (++w->databases_settled == w->config->ndatabases)
+        worker_settled(w);
+}
+
+static void
+on_refused(void *arg, const char *source, const char *why)
+{
+    worker_refused(arg, source, why);
+}
+
+static const struct mariadb_events database_events = { on_settled, on_refused };
+
+static bool
+sources_open_one(struct worker *w, size_t i)
+{
+    const struct config_source *s = &w->config->sources[i];
+    struct loader_limits limits = { .max_batch = w->config->max_batch };
+
+    w->sources[i] = mariadb_source(w->databases[s->database_index], i);
+    w->loaders[i] = loader_new(w->sources[i], &limits, w->metrics);
+    return w->loaders[i] != NULL;
+}
+
+bool
+sources_open(struct worker *w)
+{
+    const struct config *c = w->config;
+    size_t i;
+
+    w->databases = calloc(c->ndatabases, sizeof(*w->databases));
+    w->sources = calloc(c->nsources, sizeof(*w->sources));
+    w->loaders = calloc(c->nsources, sizeof(*w->loaders));
+    if (w->databases == NULL || w->sources == NULL || w->loaders == NULL)
+        return false;
+    for (i = 0; i < c->ndatabases; i++) {
+        w->databases[i] = mariadb_new(w->base, c, i, w->metrics, &database_events, w);
+        if (w->databases[i] == NULL)
+            return false;
+    }
+    for (i = 0; i < c->nsources; i++) {
+        if (!sources_open_one(w, i))
+            return false;
+    }
+    return true;
+}
+
+void
+sources_close(struct worker *w)
+{
+    size_t i;
+
+    for (i = 0; w->databases != NULL && i < w->config->ndatabases; i++)
+        mariadb_free(&w->databases[i]);
+    for (i = 0; w->loaders != NULL && i < w->config->nsources; i++)
+        loader_free(&w->loaders[i]);
+    free(w->databases);
+    free(w->sources);
+    free(w->loaders);
+    mariadb_library_end();
+}
+
+void
+sources_flush(struct worker *w)
+{
+    size_t i, n = w->config->nsources;
+
+    for (i = 0; i < w->config->ndatabases; i++)
+        mariadb_flush(w->databases[i]);
+    for (i = 0; i < n; i++)
+        loader_flush(w->loaders[(w->first_loader + i) % n]);
+    /* Sources that share a connection take turns at being first. */
+    w->first_loader = (w->first_loader + 1) % n;
+}
+
+/* The source of this name; the number of sources when there is none. */
+static size_t
+sources_find(const struct worker *w, struct span name)
+{
+    size_t i;
+
+    for (i = 0; i < w->config->nsources; i++) {
+        if (span_equal(name, span_str(w->sources[i]->name)))
+            break;
+    }
+    return i;
+}
+
+size_t
+sources_resolve(const struct worker *w, struct span key, struct span *id)
+{
+    bool alias = key.n > 2 && key.p[0] == '@' && key.p[1] == '@';
+    size_t skip = alias ? 2 : 0, n, which;
+    const char *mark = memchr(key.p + skip, alias ? '.' : ':', key.n - skip);
+
+    *id = key;
+    if (mark == NULL)
+        return 0;
+    n = (size_t)(mark - key.p);
+    which = n == 0 ? 0 : sources_find(w, span_of(key.p + skip, n - skip));
+    if (which == w->config->nsources)
+        return 0;
+    *id = span_of(mark + 1, key.n - n - 1);
+    return which;
+}
+
+void
+sources_each(void *worker, void (*line)(struct buf *out, struct span text),
+             struct buf *out)
+{
+    const struct worker *w = worker;
+    struct buf text = BUF_INIT;
+    size_t i;
+
+    for (i = 0; i < w->config->nsources; i++) {
+        const struct source *s = w->sources[i];
+
+        buf_clear(&text);
+        buf_append_fmt(&text, "%s %s %s ", s->name, s->ops->kind, s->key);
+        s->ops->describe(s, &text);
+        line(out, buf_span(&text));
+    }
+    buf_fini(&text);
+}

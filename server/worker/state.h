@@ -1,0 +1,119 @@
+/*
+ * state.h - a worker from the inside: the one struct its rooms share.
+ *
+ * Owns: the shape of struct worker and the order of a turn of its loop:
+ *
+ *     events: bytes in -> requests; rows in -> results; deadlines -> timeouts
+ *     then:   plan -> send what was wanted -> write, once per client -> free -> beat
+ *
+ * Nothing is freed inside a callback; a client that closes is marked and freed at the
+ * end of the turn.
+ */
+#ifndef SERVER_WORKER_STATE_H
+#define SERVER_WORKER_STATE_H
+
+#include "common/buf.h"
+#include "common/heap.h"
+#include "common/list.h"
+#include "server/protocol/protocol.h"
+#include "server/source/loader.h"
+#include "server/source/source.h"
+#include "server/worker/worker.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct event;
+struct event_base;
+struct mariadb;
+struct acceptor;
+
+/* Read from clients at most this much at once; what is left waits its turn. */
+#define WORKER_READ_BYTES ((size_t)64 << 10)
+
+enum worker_state {
+    WORKER_STARTING, /* waits for the first word on every database */
+    WORKER_SERVING,
+    WORKER_DRAINING, /* accepts nobody, answers what is in the works */
+    WORKER_DONE,
+};
+
+struct worker {
+    const struct worker_heritage *heritage;
+    const struct config *config;
+    struct scoreboard_slot *slot;
+    struct metrics *metrics;
+    struct event_base *base;
+    enum worker_state state;
+    int exit_code;
+    usec_t drain_until;
+
+    /* where items come from; source i has loader i */
+    struct mariadb **databases;
+    size_t databases_settled;
+    struct source **sources;
+    struct loader **loaders;
+    size_t first_loader; /* flushed first this turn; they take turns */
+
+    struct acceptor *acceptor;
+    struct parser parser;
+    char *read_buffer;
+
+    struct list clients;
+    struct list to_parse; /* clients with unread input that may go on now */
+    struct list to_write; /* clients with something to say */
+    struct list to_free;  /* clients that closed in this turn */
+    struct list blocked;  /* clients whose socket is full, or who linger */
+    struct list to_plan;  /* requests with places that are not looked up yet */
+
+    struct heap deadlines; /* of requests */
+    int deadline_fd;       /* timerfd */
+    usec_t deadline_armed; /* 0: not armed */
+
+    struct event *deadline_event;
+    struct event *control_event;
+    struct event *beat_event;
+    struct event *term_event;
+    struct event *quit_event;
+};
+
+/* --- deadlines.c --- */
+
+/* -1 with errno: no timer could be had. */
+int deadlines_open(struct worker *w) MUST_CHECK;
+void deadlines_close(struct worker *w);
+
+/* End of the turn: makes the timer fire for the earliest deadline. */
+void deadlines_arm(struct worker *w);
+
+/* --- planner.c --- */
+
+/* Looks up the open places of planned requests, in turn, at most loader.turn_ids of
+ * them; the rest resumes in the next turn. */
+void planner_run(struct worker *w);
+
+/* --- sources.c --- */
+
+/* Opens every database and makes loaders; false: no memory. */
+bool sources_open(struct worker *w) MUST_CHECK;
+void sources_close(struct worker *w);
+
+/* End of the turn: tables to look at, batches to send. */
+void sources_flush(struct worker *w);
+
+/* Which source a key means, and what is left of it as an id. */
+size_t sources_resolve(const struct worker *w, struct span key, struct span *id);
+
+/* For struct reply: describes every source. */
+void sources_each(void *worker, void (*line)(struct buf *out, struct span text),
+                  struct buf *out);
+
+/* --- worker.c --- */
+
+/* Every database has been heard of: begin to serve. */
+void worker_settled(struct worker *w);
+
+/* The configuration cannot work; in the first seconds this ends the worker. */
+void worker_refused(struct worker *w, const char *source, const char *why);
+
+#endif

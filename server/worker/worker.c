@@ -1,0 +1,283 @@
+/*
+ * worker.c - the life of a worker and the turn of its loop.
+ *
+ * Owns: the event base and the order in which a turn's duties are done:
+ *
+ *     events   requests in, rows in, deadlines
+ *     parse    what clients sent earlier and had no room for
+ *     plan     each key becomes a want
+ *     send     batches leave for the sources
+ *     write    one write per client
+ *     free     what closed
+ *     beat
+ */
+#include "server/worker/worker.h"
+
+#include "common/log.h"
+#include "server/worker/accept.h"
+#include "server/worker/client.h"
+#include "server/worker/state.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BEAT (250 * USEC_PER_MSEC)
+
+/* What an orphan may still spend on its clients. */
+#define ORPHAN_DRAIN (500 * USEC_PER_MSEC)
+
+/* --- words to the master ----------------------------------------------------------- */
+
+static void
+worker_say(struct worker *w, enum worker_word word, const char *text)
+{
+    struct worker_message message = { .word = word };
+
+    snprintf(message.text, sizeof(message.text), "%s", text);
+    if (send(w->heritage->control_fd, &message, sizeof(message), MSG_NOSIGNAL) == -1)
+        log_warn("control socket: cannot tell the master: errno=%d", errno);
+}
+
+void
+worker_settled(struct worker *w)
+{
+    if (w->state != WORKER_STARTING)
+        return;
+    if ((w->acceptor = acceptor_new(w)) == NULL) {
+        log_error("cannot accept connections: no memory");
+        w->exit_code = WORKER_EXIT_START;
+        w->state = WORKER_DONE;
+        return;
+    }
+    w->state = WORKER_SERVING;
+    slot_set_state(w->slot, SLOT_READY);
+    worker_say(w, WORKER_READY, "");
+}
+
+void
+worker_refused(struct worker *w, const char *source, const char *why)
+{
+    char text[WORKER_TEXT_MAX];
+
+    snprintf(text, sizeof(text), "source %s: %s", source, why);
+    if (w->state == WORKER_STARTING) {
+        worker_say(w, WORKER_REFUSED, text);
+        w->exit_code = WORKER_EXIT_CONFIG;
+        w->state = WORKER_DONE;
+    } else if (w->state == WORKER_SERVING) {
+        log_warn("source name=%s broken reason=\"%s\"; looking again every second",
+                 source, why);
+    }
+}
+
+/* --- draining ------------------------------------------------------------------------ */
+
+static void
+worker_drain(struct worker *w, usec_t how_long, const char *why)
+{
+    usec_t until = clock_now() + how_long;
+    struct list *node, *after;
+
+    if (w->state == WORKER_DRAINING && w->drain_until <= until)
+        return;
+    log_info("draining reason=\"%s\" connections=%llu", why,
+             (unsigned long long)metrics_get(w->metrics, METRIC_curr_connections));
+    w->drain_until = until;
+    w->state = w->state == WORKER_STARTING ? WORKER_DONE : WORKER_DRAINING;
+    slot_set_state(w->slot, SLOT_DRAINING);
+    acceptor_free(&w->acceptor);
+    LIST_EACH_SAFE (node, after, &w->clients)
+        client_drain(CONTAINER_OF(node, struct client, link));
+}
+
+static void
+worker_on_term(evutil_socket_t signal_number, short what, void *arg)
+{
+    struct worker *w = arg;
+
+    (void)signal_number;
+    (void)what;
+    worker_drain(w, w->config->drain_timeout_ms * USEC_PER_MSEC, "signal");
+}
+
+/* The master says nothing yet; its silence for ever means that it died. */
+static void
+worker_on_control(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *w = arg;
+    struct worker_message message;
+    ssize_t n = recv(fd, &message, sizeof(message), MSG_DONTWAIT);
+
+    (void)what;
+    if (n > 0 || (n == -1 && (errno == EAGAIN || errno == EINTR)))
+        return;
+    event_del(w->control_event);
+    worker_drain(w, ORPHAN_DRAIN, "the master is gone");
+}
+
+static void
+worker_on_beat(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *w = arg;
+
+    (void)fd;
+    (void)what;
+    clients_tick(w, clock_now());
+}
+
+/* --- the turn ---------------------------------------------------------------------------- */
+
+static bool
+worker_has_more(const struct worker *w)
+{
+    return !list_empty(&w->to_parse) || !list_empty(&w->to_plan) ||
+           !list_empty(&w->to_write);
+}
+
+static void
+worker_turn(struct worker *w)
+{
+    usec_t now;
+
+    clients_parse(w);
+    planner_run(w);
+    sources_flush(w);
+    clients_write(w);
+    clients_free(w);
+    deadlines_arm(w);
+    now = clock_now();
+    if (w->state == WORKER_DRAINING && (list_empty(&w->clients) || now >= w->drain_until))
+        w->state = WORKER_DONE;
+    metrics_add(w->metrics, METRIC_turns, 1);
+    slot_beat(w->slot, now);
+}
+
+/* --- birth and death ------------------------------------------------------------------- */
+
+static struct event *
+worker_event(struct worker *w, evutil_socket_t fd, short what, event_callback_fn callback,
+             const struct timeval *tv)
+{
+    struct event *e = event_new(w->base, fd, what | EV_PERSIST, callback, w);
+
+    if (e == NULL || event_add(e, tv) == -1)
+        return NULL;
+    return e;
+}
+
+static struct event_base *
+worker_base(void)
+{
+    struct event_config *config = event_config_new();
+    struct event_base *base = NULL;
+
+    if (config == NULL)
+        return NULL;
+    /* One thread, and no stranger's environment decides the backend. */
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
+    base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+static bool
+worker_open(struct worker *w)
+{
+    const struct protocol_limits limits = { w->config->line_max_bytes,
+                                            w->config->ids_max };
+    const struct timeval beat = { 0, (suseconds_t)BEAT };
+
+    list_init(&w->clients);
+    list_init(&w->to_parse);
+    list_init(&w->to_write);
+    list_init(&w->to_free);
+    list_init(&w->blocked);
+    list_init(&w->to_plan);
+    parser_init(&w->parser, &limits);
+    w->deadline_fd = -1;
+    w->read_buffer = malloc(WORKER_READ_BYTES);
+    if (w->read_buffer == NULL || (w->base = worker_base()) == NULL)
+        return false;
+    w->term_event = worker_event(w, SIGTERM, EV_SIGNAL, worker_on_term, NULL);
+    w->quit_event = worker_event(w, SIGQUIT, EV_SIGNAL, worker_on_term, NULL);
+    w->control_event =
+        worker_event(w, w->heritage->control_fd, EV_READ, worker_on_control, NULL);
+    w->beat_event = worker_event(w, -1, 0, worker_on_beat, &beat);
+    if (w->term_event == NULL || w->quit_event == NULL || w->control_event == NULL ||
+        w->beat_event == NULL)
+        return false;
+    return deadlines_open(w) == 0 && sources_open(w);
+}
+
+static void
+worker_close(struct worker *w)
+{
+    struct event *events[] = { w->term_event, w->quit_event, w->control_event,
+                               w->beat_event };
+    struct list *node, *after;
+    size_t i;
+
+    acceptor_free(&w->acceptor);
+    LIST_EACH_SAFE (node, after, &w->clients)
+        client_close(CONTAINER_OF(node, struct client, link), "shutdown");
+    clients_free(w);
+    sources_close(w);
+    deadlines_close(w);
+    for (i = 0; i < ARRAY_LEN(events); i++) {
+        if (events[i] != NULL)
+            event_free(events[i]);
+    }
+    if (w->base != NULL)
+        event_base_free(w->base);
+    parser_fini(&w->parser);
+    free(w->read_buffer);
+    libevent_global_shutdown();
+}
+
+static void
+worker_run(struct worker *w)
+{
+    sigset_t none;
+
+    /* Handlers are in place: whatever arrived since the fork is delivered now. */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    while (w->state != WORKER_DONE) {
+        if (event_base_loop(w->base, EVLOOP_ONCE | (worker_has_more(w) ? EVLOOP_NONBLOCK
+                                                                       : 0)) == -1) {
+            log_error("the event loop failed errno=%d", errno);
+            w->exit_code = WORKER_EXIT_START;
+            return;
+        }
+        worker_turn(w);
+    }
+}
+
+int
+worker_main(const struct worker_heritage *heritage)
+{
+    struct worker w = {
+        .heritage = heritage,
+        .config = heritage->config,
+        .slot = scoreboard_slot(heritage->board, heritage->slot),
+        .state = WORKER_STARTING,
+    };
+
+    w.metrics = slot_metrics(w.slot);
+    slot_claim(w.slot, (int)getpid(), clock_now());
+    srand48((long)getpid() ^ (long)clock_now());
+    if (worker_open(&w)) {
+        worker_run(&w);
+    } else {
+        log_error("cannot start: no memory or descriptors");
+        w.exit_code = WORKER_EXIT_START;
+    }
+    worker_close(&w);
+    return w.exit_code;
+}

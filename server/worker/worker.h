@@ -1,0 +1,51 @@
+/*
+ * worker.h - a child that serves clients.
+ *
+ * Owns: what crosses the fork from the master to a worker, and the few words the two
+ * exchange afterwards.
+ */
+#ifndef SERVER_WORKER_WORKER_H
+#define SERVER_WORKER_WORKER_H
+
+#include "server/config/config.h"
+#include "server/stats/scoreboard.h"
+
+#include <stddef.h>
+
+/* Everything a worker inherits; borrowed from the master's memory, which the child has
+ * a copy of. */
+struct worker_heritage {
+    const struct config *config;
+    struct scoreboard *board;
+    size_t slot;
+    const int *listen_fds;
+    size_t nlisten;
+    int control_fd;         /* SOCK_SEQPACKET to the master; its end of file is our end */
+    size_t max_connections; /* of the whole server */
+};
+
+/* What a worker tells the master over the control socket. */
+enum worker_word {
+    WORKER_READY = 1,   /* it accepts connections */
+    WORKER_REFUSED = 2, /* the configuration cannot work; 'text' is one sentence */
+};
+
+#define WORKER_TEXT_MAX 700
+
+struct worker_message {
+    enum worker_word word;
+    char text[WORKER_TEXT_MAX];
+};
+
+/* Exit codes of a worker. */
+enum worker_exit {
+    WORKER_EXIT_OK = 0,      /* drained */
+    WORKER_EXIT_START = 1,   /* could not start */
+    WORKER_EXIT_CONFIG = 78, /* refused its configuration (EX_CONFIG) */
+};
+
+/* Lives a worker's whole life and returns its exit code.  Signals are blocked when it is
+ * called; the caller is a fresh child that has closed what is not its own. */
+int worker_main(const struct worker_heritage *heritage);
+
+#endif
