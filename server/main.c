@@ -1,0 +1,259 @@
+/*
+ * main.c - arguments, configuration, and over to the master.
+ */
+#include "common/log.h"
+#include "common/process.h"
+#include "server/config/config.h"
+#include "server/master/daemon.h"
+#include "server/master/master.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#ifndef FETCHD_SYSCONFDIR
+#define FETCHD_SYSCONFDIR "/etc"
+#endif
+#define DEFAULT_FILE FETCHD_SYSCONFDIR "/fetchd/fetchd.conf"
+
+#define LISTENS_MAX 64
+
+struct arguments {
+    const char *path;
+    bool check;
+    bool print;
+    bool daemonize;
+    const char *listens[LISTENS_MAX];
+    struct config_overrides over;
+};
+
+static const char usage[] =
+    "Usage: fetchd [-c FILE] [options]\n"
+    "       fetchd --database mysql://USER@HOST:PORT/SCHEMA --table TABLE [options]\n"
+    "\n"
+    "Serves items by id: \"fetch 1 2 3\" over TCP, rows of a table as JSON, one line "
+    "each.\n"
+    "\n"
+    "  -c, --config FILE    read FILE (default: " DEFAULT_FILE ",\n"
+    "                       unless --database is given)\n"
+    "  -t, --test           check the configuration and say so; starts nothing\n"
+    "  -T, --print          print the effective configuration, passwords masked\n"
+    "  -d, --daemon         go into the background once every worker serves; messages go "
+    "on\n"
+    "                       to standard error unless that is a terminal\n"
+    "      --options        list every option: name, type, default, range, reload, help\n"
+    "  -h, --help           this text\n"
+    "  -V, --version        the version\n"
+    "\n"
+    "Without a file:\n"
+    "      --database URL   mysql://USER@HOST:PORT/SCHEMA, or with ?socket=/PATH for a "
+    "unix\n"
+    "                       socket; the password comes from &option_file=/PATH or from\n"
+    "                       the environment: FETCHD_DATABASE_PASSWORD\n"
+    "      --table TABLE    the table to serve\n"
+    "      --key COLUMN     its key (default: id); needs a unique index of its own\n"
+    "\n"
+    "Over the file's settings:\n"
+    "      --listen ADDR    127.0.0.1:7070, [::1]:7070, unix:/PATH; may be repeated\n"
+    "      --workers N      processes; 0: one per core\n"
+    "      --user NAME      whom workers become; as root it must be given (\"root\" "
+    "too)\n"
+    "      --deadline TIME  a request's, such as 200ms\n"
+    "      --pid-file FILE\n"
+    "      --log-level L    error, warn, info or debug\n"
+    "\n"
+    "Exit status: 0 stopped or check passed, 1 could not start, 64 wrong arguments,\n"
+    "78 wrong configuration.\n";
+
+enum long_option {
+    ARG_OPTIONS = 256,
+    ARG_DATABASE,
+    ARG_TABLE,
+    ARG_KEY,
+    ARG_LISTEN,
+    ARG_WORKERS,
+    ARG_USER,
+    ARG_DEADLINE,
+    ARG_PID_FILE,
+    ARG_LOG_LEVEL,
+};
+
+/* clang-format off */
+static const struct option long_options[] = {
+    { "config",    required_argument, NULL, 'c' },
+    { "test",      no_argument,       NULL, 't' },
+    { "print",     no_argument,       NULL, 'T' },
+    { "daemon",    no_argument,       NULL, 'd' },
+    { "help",      no_argument,       NULL, 'h' },
+    { "version",   no_argument,       NULL, 'V' },
+    { "options",   no_argument,       NULL, ARG_OPTIONS },
+    { "database",  required_argument, NULL, ARG_DATABASE },
+    { "table",     required_argument, NULL, ARG_TABLE },
+    { "key",       required_argument, NULL, ARG_KEY },
+    { "listen",    required_argument, NULL, ARG_LISTEN },
+    { "workers",   required_argument, NULL, ARG_WORKERS },
+    { "user",      required_argument, NULL, ARG_USER },
+    { "deadline",  required_argument, NULL, ARG_DEADLINE },
+    { "pid-file",  required_argument, NULL, ARG_PID_FILE },
+    { "log-level", required_argument, NULL, ARG_LOG_LEVEL },
+    { NULL, 0, NULL, 0 },
+};
+/* clang-format on */
+
+static void NORETURN
+wrong_arguments(const char *why)
+{
+    if (why != NULL)
+        fprintf(stderr, "fetchd: %s\n", why);
+    fprintf(stderr, "Try 'fetchd --help'.\n");
+    exit(EX_USAGE);
+}
+
+static void NORETURN
+print_and_exit(struct buf *text)
+{
+    struct span s = buf_span(text);
+    bool ok = fwrite(s.p, 1, s.n, stdout) == s.n && fflush(stdout) == 0;
+
+    buf_fini(text);
+    exit(ok ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static void
+take_listen(struct arguments *a, const char *value)
+{
+    if (a->over.nlistens == LISTENS_MAX)
+        wrong_arguments("too many --listen");
+    a->listens[a->over.nlistens++] = value;
+    a->over.listens = a->listens;
+}
+
+/* size: flat switch, one case for each argument */
+static void
+take_argument(struct arguments *a, int which, const char *value)
+{
+    struct buf text = BUF_INIT;
+
+    switch (which) {
+    case 'c':
+        a->path = value;
+        break;
+    case 't':
+        a->check = true;
+        break;
+    case 'T':
+        a->print = true;
+        break;
+    case 'd':
+        a->daemonize = true;
+        break;
+    case 'h':
+        BUF_APPEND_LIT(&text, usage);
+        print_and_exit(&text);
+    case 'V':
+        BUF_APPEND_LIT(&text, "fetchd " FETCHD_VERSION "\n");
+        print_and_exit(&text);
+    case ARG_OPTIONS:
+        config_describe_options(&text);
+        print_and_exit(&text);
+    case ARG_DATABASE:
+        a->over.database_url = value;
+        break;
+    case ARG_TABLE:
+        a->over.table = value;
+        break;
+    case ARG_KEY:
+        a->over.key = value;
+        break;
+    case ARG_LISTEN:
+        take_listen(a, value);
+        break;
+    case ARG_WORKERS:
+        a->over.workers = value;
+        break;
+    case ARG_USER:
+        a->over.user = value;
+        break;
+    case ARG_DEADLINE:
+        a->over.deadline = value;
+        break;
+    case ARG_PID_FILE:
+        a->over.pid_file = value;
+        break;
+    case ARG_LOG_LEVEL:
+        a->over.log_level = value;
+        break;
+    default:
+        wrong_arguments(NULL);
+    }
+}
+
+static void
+parse_arguments(struct arguments *a, int argc, char **argv)
+{
+    int which;
+
+    while ((which = getopt_long(argc, argv, "c:tTdhV", long_options, NULL)) != -1)
+        take_argument(a, which, optarg);
+    if (optind < argc)
+        wrong_arguments("unexpected argument; options begin with a dash");
+    if (a->path == NULL && a->over.database_url == NULL)
+        a->path = DEFAULT_FILE;
+}
+
+static struct config *
+load_configuration(const struct arguments *a)
+{
+    struct buf error = BUF_INIT;
+    struct config *config = config_load(a->path, &a->over, &error);
+    bool ok = config != NULL;
+
+    config_wipe_environment();
+    if (ok && !a->check && !a->print)
+        ok = config_resolve(config, &error);
+    if (!ok) {
+        fprintf(stderr, "fetchd: %.*s\n", SPAN_FMT(buf_span(&error)));
+        config_free(&config);
+    }
+    buf_fini(&error);
+    return config;
+}
+
+static void
+on_ready(void *arg)
+{
+    daemon_ready(arg);
+}
+
+int
+main(int argc, char **argv)
+{
+    struct arguments a = { 0 };
+    struct daemon_launch launch = DAEMON_LAUNCH_INIT;
+    struct config *config;
+    struct buf text = BUF_INIT;
+    int code;
+
+    process_title_init(argc, argv);
+    log_init("fetchd", LOG_LEVEL_INFO);
+    parse_arguments(&a, argc, argv);
+    if ((config = load_configuration(&a)) == NULL)
+        return EX_CONFIG;
+    if (a.print) {
+        config_print(config, &text);
+        config_free(&config);
+        print_and_exit(&text);
+    }
+    if (a.check) {
+        printf("fetchd: configuration %s is good\n", a.path == NULL ? "" : a.path);
+        config_free(&config);
+        return EXIT_SUCCESS;
+    }
+    if (a.daemonize && daemon_begin(&launch) == -1)
+        fatal("cannot go into the background");
+    code = master_run(config, on_ready, &launch);
+    config_free(&config);
+    return code;
+}

@@ -1,0 +1,69 @@
+/*
+ * daemon.c - into the background, but not before it is known to work.
+ */
+#include "server/master/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* In the launcher: exits as the daemon says, or as it ended. */
+static void NORETURN
+launcher_wait(int fd, pid_t daemon)
+{
+    char word;
+    ssize_t n;
+    int status;
+
+    while ((n = read(fd, &word, 1)) == -1 && errno == EINTR)
+        ;
+    if (n == 1)
+        _exit(EXIT_SUCCESS);
+    while (waitpid(daemon, &status, 0) == -1) {
+        if (errno != EINTR)
+            _exit(EXIT_FAILURE);
+    }
+    _exit(WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status)
+                                                        : EXIT_FAILURE);
+}
+
+int
+daemon_begin(struct daemon_launch *launch)
+{
+    int pair[2];
+    pid_t pid;
+
+    if (pipe2(pair, O_CLOEXEC) == -1 || (pid = fork()) == -1)
+        return -1;
+    if (pid != 0) {
+        close(pair[1]);
+        launcher_wait(pair[0], pid);
+    }
+    close(pair[0]);
+    launch->word_fd = pair[1];
+    return setsid() == -1 ? -1 : 0;
+}
+
+void
+daemon_ready(struct daemon_launch *launch)
+{
+    int null;
+
+    if (launch->word_fd == -1)
+        return;
+    if ((null = open("/dev/null", O_RDWR | O_CLOEXEC)) != -1) {
+        dup2(null, STDIN_FILENO);
+        dup2(null, STDOUT_FILENO);
+        /* A log file somebody chose stays; a terminal goes away some day. */
+        if (isatty(STDERR_FILENO))
+            dup2(null, STDERR_FILENO);
+        close(null);
+    }
+    if (write(launch->word_fd, "", 1) == -1)
+        _exit(EXIT_FAILURE);
+    close(launch->word_fd);
+    launch->word_fd = -1;
+}

@@ -1,0 +1,457 @@
+/*
+ * master.c - the process that raises the others.
+ *
+ * Owns: the hands: it forks, listens to its children, reaps, kills and logs.  What is to
+ * be done when is the supervisor's judgement.
+ *
+ *     STARTING --all ready--> RUNNING --TERM, QUIT--> STOPPING --all reaped--> exit 0
+ *         +-- refused, start_timeout --> STOPPING --> exit 78 or 1
+ */
+#include "server/master/master.h"
+
+#include "common/log.h"
+#include "common/process.h"
+#include "server/master/child.h"
+#include "server/master/listeners.h"
+#include "server/master/obituary.h"
+#include "server/master/pidfile.h"
+#include "server/master/signals.h"
+#include "server/master/supervisor.h"
+#include "server/stats/scoreboard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Past the drain deadline, or told to hurry: what a worker gets before SIGKILL. */
+#define KILL_GRACE (1 * USEC_PER_SEC)
+#define HURRY_GRACE (100 * USEC_PER_MSEC)
+
+/* Descriptors of a worker that serve no client. */
+#define RESERVED_FDS 64
+
+struct master {
+    const struct config *config;
+    struct listeners listeners;
+    struct scoreboard *board;
+    struct supervisor supervisor;
+    struct process_identity identity;
+    size_t max_connections;
+    int *controls; /* one for each slot, -1: no child */
+    bool serving;  /* every worker was ready once */
+    int exit_code;
+    usec_t kill_at; /* while stopping: when patience ends */
+    void (*ready)(void *arg);
+    void *ready_arg;
+};
+
+/* --- stopping ----------------------------------------------------------------------- */
+
+static void
+master_signal_children(const struct master *m, int signal_number)
+{
+    size_t i;
+
+    for (i = 0; i < m->supervisor.nslots; i++) {
+        if (m->supervisor.slots[i].pid > 1)
+            kill(m->supervisor.slots[i].pid, signal_number);
+    }
+}
+
+static void
+master_stop(struct master *m, usec_t patience, int exit_code)
+{
+    usec_t at = clock_now() + patience;
+
+    if (!m->supervisor.stopping) {
+        log_info("draining patience_ms=%llu",
+                 (unsigned long long)(patience / USEC_PER_MSEC));
+        supervisor_stop(&m->supervisor);
+        m->exit_code = exit_code;
+        m->kill_at = at;
+        master_signal_children(m, SIGTERM);
+    } else if (at < m->kill_at) {
+        m->kill_at = at;
+    }
+}
+
+static void
+master_take_signals(struct master *m)
+{
+    bool hurry = signals_take(SIGINT);
+
+    if (signals_take(SIGTERM) || signals_take(SIGQUIT)) {
+        if (m->supervisor.stopping)
+            hurry = true;
+        else
+            master_stop(m, m->config->drain_timeout_ms * USEC_PER_MSEC + KILL_GRACE, 0);
+    }
+    if (hurry)
+        master_stop(m, HURRY_GRACE, 0);
+}
+
+static void
+master_lose_patience(struct master *m)
+{
+    if (!m->supervisor.stopping || clock_now() < m->kill_at)
+        return;
+    log_warn("drain: out of patience, killing workers=%zu",
+             supervisor_count(&m->supervisor, CHILD_READY) +
+                 supervisor_count(&m->supervisor, CHILD_STARTING));
+    master_signal_children(m, SIGKILL);
+    m->kill_at = clock_now() + KILL_GRACE;
+}
+
+/* --- raising -------------------------------------------------------------------------- */
+
+static double
+chance(void)
+{
+    return drand48();
+}
+
+static void
+master_spawn(struct master *m, size_t slot)
+{
+    int pair[2];
+    struct child_birth birth = {
+        .heritage = { .config = m->config,
+                      .board = m->board,
+                      .slot = slot,
+                      .listen_fds = m->listeners.fds,
+                      .nlisten = m->listeners.n,
+                      .max_connections = m->max_connections },
+        .identity = &m->identity,
+        .foreign_fds = m->controls,
+        .nforeign = m->supervisor.nslots,
+    };
+    pid_t pid;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) ==
+        -1) {
+        log_error("worker slot=%zu cannot be raised: socketpair: %s", slot,
+                  strerror(errno));
+        supervisor_not_spawned(&m->supervisor, slot, clock_now(), chance());
+        return;
+    }
+    m->controls[slot] = pair[0];
+    birth.heritage.control_fd = pair[1];
+    pid = child_fork(&birth);
+    close(pair[1]);
+    if (pid == -1) {
+        log_error("worker slot=%zu cannot be raised: fork: %s", slot, strerror(errno));
+        close(pair[0]);
+        m->controls[slot] = -1;
+        supervisor_not_spawned(&m->supervisor, slot, clock_now(), chance());
+        return;
+    }
+    log_info("worker slot=%zu pid=%d started", slot, (int)pid);
+    supervisor_spawned(&m->supervisor, slot, pid, clock_now());
+}
+
+static void
+master_raise_due(struct master *m)
+{
+    long slot;
+
+    while ((slot = supervisor_next_due(&m->supervisor, clock_now())) != -1)
+        master_spawn(m, (size_t)slot);
+}
+
+/* A child that does not get ready is ended; as a death it is judged when reaped. */
+static void
+master_kill_late(struct master *m)
+{
+    long slot = supervisor_next_late(&m->supervisor, clock_now());
+
+    if (slot == -1)
+        return;
+    log_error("worker slot=%ld pid=%d not ready within start_timeout; killing it", slot,
+              (int)m->supervisor.slots[slot].pid);
+    kill(m->supervisor.slots[slot].pid, SIGKILL);
+    m->supervisor.slots[slot].since = clock_now();
+    if (!m->serving)
+        master_stop(m, KILL_GRACE, WORKER_EXIT_START);
+}
+
+/* --- listening to children ---------------------------------------------------------------- */
+
+static void
+master_on_ready(struct master *m, size_t slot)
+{
+    log_info("worker slot=%zu pid=%d ready", slot, (int)m->supervisor.slots[slot].pid);
+    supervisor_ready(&m->supervisor, slot, clock_now());
+    if (m->serving ||
+        supervisor_count(&m->supervisor, CHILD_READY) < m->supervisor.nslots)
+        return;
+    m->serving = true;
+    log_info("ready workers=%zu", m->supervisor.nslots);
+    m->ready(m->ready_arg);
+}
+
+static void
+master_on_refused(struct master *m, size_t slot, const char *text)
+{
+    if (m->serving)
+        log_error("worker slot=%zu refuses: %s", slot, text);
+    else if (!m->supervisor.stopping)
+        log_error("%s", text);
+    if (!m->serving)
+        master_stop(m, KILL_GRACE, WORKER_EXIT_CONFIG);
+}
+
+/* Reads one message; false: nothing more to read now. */
+static bool
+master_hear(struct master *m, size_t slot)
+{
+    struct worker_message message;
+    ssize_t n = recv(m->controls[slot], &message, sizeof(message), MSG_DONTWAIT);
+
+    if (n == -1 && errno == EINTR)
+        return true;
+    if (n != (ssize_t)sizeof(message)) {
+        if (n == 0) {
+            /* It is dying; SIGCHLD will say so.  No more to hear. */
+            close(m->controls[slot]);
+            m->controls[slot] = -1;
+        }
+        return false;
+    }
+    message.text[WORKER_TEXT_MAX - 1] = '\0';
+    switch (message.word) {
+    case WORKER_READY:
+        master_on_ready(m, slot);
+        break;
+    case WORKER_REFUSED:
+        master_on_refused(m, slot, message.text);
+        break;
+    }
+    return true;
+}
+
+static void
+master_hear_all(struct master *m, size_t slot)
+{
+    while (m->controls[slot] != -1 && master_hear(m, slot))
+        ;
+}
+
+/* --- reaping -------------------------------------------------------------------------------- */
+
+static void
+master_bury(struct master *m, pid_t pid, int status)
+{
+    struct supervisor_death death;
+    char how[96];
+    size_t i;
+
+    /* Its last words first: what it said before it died still counts. */
+    for (i = 0; i < m->supervisor.nslots; i++) {
+        if (m->supervisor.slots[i].pid == pid)
+            master_hear_all(m, i);
+    }
+    if (!supervisor_reaped(&m->supervisor, pid, clock_now(), chance(), &death)) {
+        log_debug("reaped a stranger pid=%d", (int)pid);
+        return;
+    }
+    if (m->controls[death.slot] != -1)
+        close(m->controls[death.slot]);
+    m->controls[death.slot] = -1;
+    scoreboard_fold(m->board, death.slot);
+    obituary(status, how, sizeof(how));
+    if (m->supervisor.stopping) {
+        log_info("worker slot=%zu pid=%d ended %s", death.slot, (int)pid, how);
+        return;
+    }
+    scoreboard_count_death(m->board);
+    log_warn("worker slot=%zu pid=%d died %s restarts=%u next_ms=%llu", death.slot,
+             (int)pid, how, death.restarts,
+             (unsigned long long)(death.delay / USEC_PER_MSEC));
+}
+
+static void
+master_reap(struct master *m)
+{
+    int status;
+    pid_t pid;
+
+    /* SIGCHLD says "at least one" (8 deaths, one signal: measured). */
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        master_bury(m, pid, status);
+}
+
+/* --- the loop ----------------------------------------------------------------------------------- */
+
+static struct timespec
+master_sleep_time(const struct master *m)
+{
+    usec_t now = clock_now(), wake = supervisor_wakeup(&m->supervisor), left;
+
+    if (m->supervisor.stopping && (wake == 0 || m->kill_at < wake))
+        wake = m->kill_at;
+    if (wake == 0)
+        left = 60 * USEC_PER_SEC;
+    else
+        left = wake > now ? wake - now : 0;
+    return (struct timespec){ (time_t)(left / USEC_PER_SEC),
+                              (long)(left % USEC_PER_SEC) * 1000 };
+}
+
+static void
+master_wait(struct master *m, struct pollfd *fds)
+{
+    struct timespec left = master_sleep_time(m);
+    size_t i, n = m->supervisor.nslots;
+
+    for (i = 0; i < n; i++)
+        fds[i] = (struct pollfd){ .fd = m->controls[i], .events = POLLIN };
+    if (ppoll(fds, n, &left, signals_sleep_mask()) <= 0)
+        return;
+    for (i = 0; i < n; i++) {
+        if (fds[i].revents != 0)
+            master_hear_all(m, i);
+    }
+}
+
+static int
+master_loop(struct master *m)
+{
+    struct pollfd *fds = calloc(m->supervisor.nslots, sizeof(*fds));
+
+    if (fds == NULL) {
+        log_error("cannot start: no memory");
+        return WORKER_EXIT_START;
+    }
+    while (!m->supervisor.stopping || !supervisor_empty(&m->supervisor)) {
+        master_raise_due(m);
+        master_wait(m, fds);
+        if (signals_take(SIGCHLD))
+            master_reap(m);
+        master_take_signals(m);
+        master_kill_late(m);
+        master_lose_patience(m);
+    }
+    free(fds);
+    return m->exit_code;
+}
+
+/* --- start and end -------------------------------------------------------------------------------- */
+
+/* Whom the children become.  Root must be consented to: user = "root". */
+static bool
+master_identify(struct master *m)
+{
+    const char *name = m->config->user;
+    const struct passwd *pw;
+
+    if (name[0] == '\0') {
+        if (geteuid() != 0)
+            return true;
+        log_error("refusing to serve as root: set user (user = \"root\" if you mean it)");
+        return false;
+    }
+    /* cppcheck-suppress getpwnamCalled ; one thread */
+    if ((pw = getpwnam(name)) == NULL) {
+        log_error("user \"%s\" does not exist", name);
+        return false;
+    }
+    if (geteuid() != 0 && pw->pw_uid != geteuid()) {
+        log_error("cannot become user \"%s\": not started as root", name);
+        return false;
+    }
+    snprintf(m->identity.name, sizeof(m->identity.name), "%s", name);
+    m->identity.change = geteuid() == 0 && pw->pw_uid != 0;
+    m->identity.uid = pw->pw_uid;
+    m->identity.gid = pw->pw_gid;
+    return true;
+}
+
+/* 0 in the configuration: as many as the descriptors of all workers allow. */
+static size_t
+max_connections(const struct config *config)
+{
+    struct rlimit nofile;
+
+    if (config->max_connections != 0)
+        return config->max_connections;
+    if (getrlimit(RLIMIT_NOFILE, &nofile) == -1 || nofile.rlim_cur == RLIM_INFINITY)
+        return SIZE_MAX;
+    if (nofile.rlim_cur <= 2 * RESERVED_FDS)
+        return (size_t)nofile.rlim_cur / 2 * config->workers;
+    return (size_t)(nofile.rlim_cur - RESERVED_FDS) * config->workers;
+}
+
+static bool
+master_open(struct master *m)
+{
+    const struct config *c = m->config;
+    const struct supervisor_rules rules = {
+        .respawn_min = c->respawn_min_ms * USEC_PER_MSEC,
+        .respawn_max = c->respawn_max_ms * USEC_PER_MSEC,
+        .start_timeout = c->start_timeout_ms * USEC_PER_MSEC,
+    };
+    size_t i;
+
+    if (!master_identify(m) || listeners_open(&m->listeners, c) == -1)
+        return false;
+    m->board = scoreboard_new(c->workers);
+    m->controls = malloc(c->workers * sizeof(*m->controls));
+    if (m->board == NULL || m->controls == NULL ||
+        supervisor_init(&m->supervisor, c->workers, &rules, clock_now()) == -1) {
+        log_error("cannot start: no memory");
+        return false;
+    }
+    for (i = 0; i < c->workers; i++)
+        m->controls[i] = -1;
+    if (pidfile_write(c->pid_file) == -1) {
+        log_error("cannot write pid_file %s: %s", c->pid_file, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+/* Descriptors 0 to 2 exist, so that no client ever becomes somebody's stderr. */
+static void
+ensure_standard_fds(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+int
+master_run(const struct config *config, void (*ready)(void *arg), void *arg)
+{
+    struct master m = { .config = config, .ready = ready, .ready_arg = arg };
+    int code = WORKER_EXIT_START;
+
+    ensure_standard_fds();
+    log_init("master", config->log_level);
+    process_raise_nofile();
+    m.max_connections = max_connections(config);
+    srand48((long)clock_now() ^ (long)getpid());
+    signals_init();
+    if (master_open(&m)) {
+        process_title("fetchd: master");
+        code = master_loop(&m);
+    }
+    pidfile_remove(config->pid_file);
+    listeners_close(&m.listeners);
+    scoreboard_free(&m.board);
+    supervisor_fini(&m.supervisor);
+    free(m.controls);
+    log_info("stopped exit=%d", code);
+    return code;
+}

@@ -1,0 +1,57 @@
+/*
+ * pidfile.c - our pid where init scripts look for it.
+ */
+#include "server/master/pidfile.h"
+
+#include "common/net.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int
+pidfile_write_new(const char *path)
+{
+    char text[32];
+    int fd, n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+    unlink(path);
+    /* O_EXCL: never through somebody's link. */
+    if ((fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644)) ==
+        -1)
+        return -1;
+    if (write(fd, text, (size_t)n) != n) {
+        net_close_keep_errno(fd);
+        return -1;
+    }
+    return close(fd);
+}
+
+int
+pidfile_write(const char *path)
+{
+    char aside[PATH_MAX];
+
+    if (path[0] == '\0')
+        return 0;
+    snprintf(aside, sizeof(aside), "%s.%d", path, (int)getpid());
+    if (pidfile_write_new(aside) == -1)
+        return -1;
+    return rename(aside, path);
+}
+
+void
+pidfile_remove(const char *path)
+{
+    char text[32] = "";
+    int fd;
+
+    if (path[0] == '\0' || (fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) == -1)
+        return;
+    if (read(fd, text, sizeof(text) - 1) > 0 && atoi(text) == (int)getpid())
+        unlink(path);
+    close(fd);
+}

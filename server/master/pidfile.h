@@ -1,0 +1,17 @@
+/*
+ * pidfile.h - our pid where init scripts look for it.
+ *
+ * Owns: a file that appears whole (written aside, then renamed) and is removed only
+ * while it still holds our pid.
+ */
+#ifndef SERVER_MASTER_PIDFILE_H
+#define SERVER_MASTER_PIDFILE_H
+
+#include "common/compiler.h"
+
+/* "" writes nothing.  -1 with errno. */
+int pidfile_write(const char *path) MUST_CHECK;
+
+void pidfile_remove(const char *path);
+
+#endif

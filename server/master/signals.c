@@ -1,0 +1,75 @@
+/*
+ * signals.c - signals as flags that the master's loop looks at.
+ */
+#include "server/master/signals.h"
+
+#include "common/compiler.h"
+
+#include <string.h>
+
+static volatile sig_atomic_t pending[_NSIG];
+static sigset_t sleep_mask;
+
+static const int handled[] = { SIGTERM, SIGINT, SIGQUIT, SIGCHLD };
+
+/* Later words of the master's; until it knows them they must not kill it. */
+static const int ignored[] = { SIGPIPE, SIGHUP,  SIGUSR1, SIGUSR2,
+                               SIGTTIN, SIGTTOU, SIGWINCH };
+
+static void
+on_signal(int signal_number)
+{
+    pending[signal_number] = 1;
+}
+
+static void
+set_handler(int signal_number, void (*handler)(int))
+{
+    struct sigaction sa;
+
+    memset(&sa, 0, sizeof(sa));
+    sa.sa_handler = handler;
+    sigemptyset(&sa.sa_mask);
+    sigaction(signal_number, &sa, NULL);
+}
+
+void
+signals_init(void)
+{
+    sigset_t all;
+    size_t i;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    sigemptyset(&sleep_mask);
+    for (i = 0; i < ARRAY_LEN(ignored); i++)
+        set_handler(ignored[i], SIG_IGN);
+    for (i = 0; i < ARRAY_LEN(handled); i++)
+        set_handler(handled[i], on_signal);
+}
+
+const sigset_t *
+signals_sleep_mask(void)
+{
+    return &sleep_mask;
+}
+
+bool
+signals_take(int signal_number)
+{
+    bool was = pending[signal_number] != 0;
+
+    pending[signal_number] = 0;
+    return was;
+}
+
+void
+signals_reset_child(void)
+{
+    size_t i;
+
+    for (i = 0; i < ARRAY_LEN(handled); i++)
+        set_handler(handled[i], SIG_DFL);
+    /* Ctrl-C goes to the whole group; only the master acts on it. */
+    set_handler(SIGINT, SIG_IGN);
+}
