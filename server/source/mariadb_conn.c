@@ -17,6 +17,7 @@
 #include "server/source/mariadb_conn_state.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,6 +116,29 @@ mariadb_conn_fail(struct mariadb_conn *c, const char *text)
 
 /* --- events ------------------------------------------------------------------ */
 
+/* Goes on with a statement whose sending call finished at once.  The socket may be
+ * readable in the same turn and come first; whoever comes second finds nothing to do. */
+static void
+conn_take_up(struct mariadb_conn *c)
+{
+    if (!c->through)
+        return;
+    c->through = false;
+    mariadb_conn_query_sent(c, c->through_failed);
+}
+
+/* Readable while nothing was asked: gone, unless the event is an old one. */
+static void
+conn_check_idle(struct mariadb_conn *c)
+{
+    char byte;
+    ssize_t n = recv(mysql_get_socket(c->mysql), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    if (n == -1 && (errno == EAGAIN || errno == EINTR))
+        return;
+    mariadb_conn_fail(c, "the server closed the connection");
+}
+
 static void
 conn_on_socket(evutil_socket_t fd, short what, void *arg)
 {
@@ -130,7 +154,7 @@ conn_on_kick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    conn_pump(arg, 0);
+    conn_take_up(arg);
 }
 
 /* Waits for what the suspended call asked for. */
@@ -197,6 +221,7 @@ conn_begin(struct mariadb_conn *c)
     int wants;
 
     c->silent = false;
+    c->through = false;
     c->state = CONN_CONNECTING;
     if ((c->mysql = mysql_init(NULL)) == NULL) {
         mariadb_conn_fail(c, "no memory");
@@ -227,7 +252,7 @@ conn_pump_connect(struct mariadb_conn *c, int happened)
         conn_connected(c, connected);
 }
 
-/* Something happened on the socket, or a call that finished at once is taken up. */
+/* Something happened on the socket. */
 static void
 conn_pump(struct mariadb_conn *c, int happened)
 {
@@ -238,12 +263,11 @@ conn_pump(struct mariadb_conn *c, int happened)
         conn_pump_connect(c, happened);
         break;
     case CONN_IDLE:
-        mariadb_conn_fail(c, "the server closed the connection");
+        conn_check_idle(c);
         break;
     case CONN_QUERY:
-        /* 0: the statement's _start failed at once, the handle knows why. */
-        if (happened == 0)
-            mariadb_conn_query_sent(c, mysql_errno(c->mysql) != 0);
+        if (c->through)
+            conn_take_up(c);
         else
             mariadb_conn_pump_query(c, happened);
         break;
@@ -357,13 +381,15 @@ mariadb_conn_run(struct mariadb_conn *conn, struct mariadb_statement *s, struct 
                  usec_t budget)
 {
     usec_t now = clock_now();
-    int failed = 0, wants;
+    int wants;
 
     assert(conn->state == CONN_IDLE && conn->statement == NULL);
     conn->statement = s;
     conn->state = CONN_QUERY;
     mariadb_conn_set_due(conn, now + budget, now);
-    wants = mysql_real_query_start(&failed, conn->mysql, sql.p, (unsigned long)sql.n);
+    wants = mysql_real_query_start(&conn->through_failed, conn->mysql, sql.p,
+                                   (unsigned long)sql.n);
+    conn->through = wants == 0;
     if (wants != 0)
         mariadb_conn_wait(conn, wants);
     else
