@@ -9,6 +9,7 @@
 #include "common/clock.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +65,28 @@ log_dropped(void)
     return logger.dropped;
 }
 
+/* One event is one line, whatever a server or a name put into it. */
+static void
+log_clean(char *line, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+            line[i] = '?';
+    }
+}
+
+/* A pipe that nobody reads must not stop us.  The descriptor itself stays blocking: it
+ * is shared with whoever started us. */
+static bool
+log_has_room(void)
+{
+    struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
+}
+
 static void log_line(enum log_level level, const char *suffix, const char *fmt,
                      va_list ap) __attribute__((format(printf, 3, 0)));
 
@@ -89,8 +112,9 @@ log_line(enum log_level level, const char *suffix, const char *fmt, va_list ap)
         if (got > 0)
             n = n + (size_t)got < room ? n + (size_t)got : room - 1;
     }
+    log_clean(line, n);
     line[n++] = '\n';
-    if (write(STDERR_FILENO, line, n) != (ssize_t)n)
+    if (!log_has_room() || write(STDERR_FILENO, line, n) != (ssize_t)n)
         logger.dropped++;
     errno = saved;
 }

@@ -4,6 +4,7 @@
 #include "common/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -47,6 +48,19 @@ process_title(const char *fmt, ...)
         n = title.size - 1;
     memcpy(title.start, text, n);
     memset(title.start + n, 0, title.size - n);
+}
+
+void
+process_own_descriptors(void)
+{
+    int fd;
+
+    close_range(STDERR_FILENO + 1, ~0U, 0);
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
 }
 
 void

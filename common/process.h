@@ -17,6 +17,11 @@ void process_title_init(int argc, char **argv);
 /* What ps shows from now on; cut to the room that argv left. */
 void process_title(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
+/* Closes every descriptor above 2 that we were started with, and opens those of 0 to 2
+ * that are missing on /dev/null, so that no client ever becomes somebody's stderr.
+ * First thing in main, before anything is opened. */
+void process_own_descriptors(void);
+
 /* Lifts the soft limit on descriptors to the hard one. */
 void process_raise_nofile(void);
 

@@ -221,12 +221,6 @@ load_configuration(const struct arguments *a)
     return config;
 }
 
-static void
-on_ready(void *arg)
-{
-    daemon_ready(arg);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -236,6 +230,7 @@ main(int argc, char **argv)
     struct buf text = BUF_INIT;
     int code;
 
+    process_own_descriptors();
     process_title_init(argc, argv);
     log_init("fetchd", LOG_LEVEL_INFO);
     parse_arguments(&a, argc, argv);
@@ -253,7 +248,7 @@ main(int argc, char **argv)
     }
     if (a.daemonize && daemon_begin(&launch) == -1)
         fatal("cannot go into the background");
-    code = master_run(config, on_ready, &launch);
+    code = master_run(config, &launch);
     config_free(&config);
     return code;
 }

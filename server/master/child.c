@@ -8,6 +8,7 @@
 #include "server/master/child.h"
 
 #include "common/log.h"
+#include "server/master/daemon.h"
 #include "server/master/signals.h"
 
 #include <errno.h>
@@ -30,6 +31,7 @@ child_live(const struct child_birth *birth, pid_t master)
         if (birth->foreign_fds[i] != -1)
             close(birth->foreign_fds[i]);
     }
+    daemon_leave(birth->launch);
     snprintf(name, sizeof(name), "worker/%zu", h->slot);
     log_init(name, h->config->log_level);
     process_title("fetchd: %s of %u", name, h->config->workers);

@@ -12,6 +12,8 @@
 #include "server/config/config.h"
 #include "server/worker/worker.h"
 
+struct daemon_launch;
+
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -22,6 +24,7 @@ struct child_birth {
      * -1 entries are skipped. */
     const int *foreign_fds;
     size_t nforeign;
+    struct daemon_launch *launch;
 };
 
 /* Forks; all signals are blocked.  Returns the pid, or -1 with errno.  Does not return in

@@ -30,6 +30,17 @@ launcher_wait(int fd, pid_t daemon)
                                                         : EXIT_FAILURE);
 }
 
+static void
+redirect(int fd, int mode)
+{
+    int null = open("/dev/null", mode | O_CLOEXEC);
+
+    if (null == -1)
+        return;
+    dup2(null, fd);
+    close(null);
+}
+
 int
 daemon_begin(struct daemon_launch *launch)
 {
@@ -44,26 +55,28 @@ daemon_begin(struct daemon_launch *launch)
     }
     close(pair[0]);
     launch->word_fd = pair[1];
+    /* Whoever reads our standard output must not wait for the daemon's end. */
+    redirect(STDIN_FILENO, O_RDONLY);
+    redirect(STDOUT_FILENO, O_WRONLY);
     return setsid() == -1 ? -1 : 0;
+}
+
+void
+daemon_leave(struct daemon_launch *launch)
+{
+    if (launch->word_fd == -1)
+        return;
+    /* A log file somebody chose stays; a terminal goes away some day. */
+    if (isatty(STDERR_FILENO))
+        redirect(STDERR_FILENO, O_WRONLY);
+    close(launch->word_fd);
+    launch->word_fd = -1;
 }
 
 void
 daemon_ready(struct daemon_launch *launch)
 {
-    int null;
-
-    if (launch->word_fd == -1)
-        return;
-    if ((null = open("/dev/null", O_RDWR | O_CLOEXEC)) != -1) {
-        dup2(null, STDIN_FILENO);
-        dup2(null, STDOUT_FILENO);
-        /* A log file somebody chose stays; a terminal goes away some day. */
-        if (isatty(STDERR_FILENO))
-            dup2(null, STDERR_FILENO);
-        close(null);
-    }
-    if (write(launch->word_fd, "", 1) == -1)
-        _exit(EXIT_FAILURE);
-    close(launch->word_fd);
-    launch->word_fd = -1;
+    /* If nobody reads the word any more, the launcher was killed; the daemon goes on. */
+    if (launch->word_fd != -1 && write(launch->word_fd, "", 1) == 1)
+        daemon_leave(launch);
 }

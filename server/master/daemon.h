@@ -21,6 +21,10 @@ struct daemon_launch {
 /* Forks; returns in the daemon only.  -1 with errno. */
 int daemon_begin(struct daemon_launch *launch) MUST_CHECK;
 
+/* In a worker: lets go of the terminal and of the launcher, who waits for the master
+ * only. */
+void daemon_leave(struct daemon_launch *launch);
+
 /* Lets the launcher go with exit code 0 and leaves the terminal. */
 void daemon_ready(struct daemon_launch *launch);
 

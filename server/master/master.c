@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/process.h"
 #include "server/master/child.h"
+#include "server/master/daemon.h"
 #include "server/master/listeners.h"
 #include "server/master/obituary.h"
 #include "server/master/pidfile.h"
@@ -20,7 +21,6 @@
 #include "server/stats/scoreboard.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -49,8 +49,7 @@ struct master {
     bool serving;  /* every worker was ready once */
     int exit_code;
     usec_t kill_at; /* while stopping: when patience ends */
-    void (*ready)(void *arg);
-    void *ready_arg;
+    struct daemon_launch *launch;
 };
 
 /* --- stopping ----------------------------------------------------------------------- */
@@ -74,6 +73,7 @@ master_stop(struct master *m, usec_t patience, int exit_code)
     if (!m->supervisor.stopping) {
         log_info("draining patience_ms=%llu",
                  (unsigned long long)(patience / USEC_PER_MSEC));
+        listeners_close(&m->listeners);
         supervisor_stop(&m->supervisor);
         m->exit_code = exit_code;
         m->kill_at = at;
@@ -128,10 +128,12 @@ master_spawn(struct master *m, size_t slot)
                       .slot = slot,
                       .listen_fds = m->listeners.fds,
                       .nlisten = m->listeners.n,
+                      .serving = m->serving,
                       .max_connections = m->max_connections },
         .identity = &m->identity,
         .foreign_fds = m->controls,
         .nforeign = m->supervisor.nslots,
+        .launch = m->launch,
     };
     pid_t pid;
 
@@ -194,7 +196,7 @@ master_on_ready(struct master *m, size_t slot)
         return;
     m->serving = true;
     log_info("ready workers=%zu", m->supervisor.nslots);
-    m->ready(m->ready_arg);
+    daemon_ready(m->launch);
 }
 
 static void
@@ -400,7 +402,11 @@ master_open(struct master *m)
     };
     size_t i;
 
-    if (!master_identify(m) || listeners_open(&m->listeners, c) == -1)
+    if (!master_identify(m)) {
+        m->exit_code = WORKER_EXIT_CONFIG;
+        return false;
+    }
+    if (listeners_open(&m->listeners, c) == -1)
         return false;
     m->board = scoreboard_new(c->workers);
     m->controls = malloc(c->workers * sizeof(*m->controls));
@@ -418,26 +424,14 @@ master_open(struct master *m)
     return true;
 }
 
-/* Descriptors 0 to 2 exist, so that no client ever becomes somebody's stderr. */
-static void
-ensure_standard_fds(void)
-{
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        close(fd);
-}
-
 int
-master_run(const struct config *config, void (*ready)(void *arg), void *arg)
+master_run(const struct config *config, struct daemon_launch *launch)
 {
-    struct master m = { .config = config, .ready = ready, .ready_arg = arg };
-    int code = WORKER_EXIT_START;
+    struct master m = { .config = config,
+                        .launch = launch,
+                        .exit_code = WORKER_EXIT_START };
+    int code;
 
-    ensure_standard_fds();
     log_init("master", config->log_level);
     process_raise_nofile();
     m.max_connections = max_connections(config);
@@ -445,8 +439,9 @@ master_run(const struct config *config, void (*ready)(void *arg), void *arg)
     signals_init();
     if (master_open(&m)) {
         process_title("fetchd: master");
-        code = master_loop(&m);
+        m.exit_code = master_loop(&m);
     }
+    code = m.exit_code;
     pidfile_remove(config->pid_file);
     listeners_close(&m.listeners);
     scoreboard_free(&m.board);

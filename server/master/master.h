@@ -11,8 +11,10 @@
 #include "common/compiler.h"
 #include "server/config/config.h"
 
-/* Serves until it is told to stop; returns the exit code.  'ready' is called once, when
- * every worker serves (a daemon lets its launcher go then). */
-int master_run(const struct config *config, void (*ready)(void *arg), void *arg);
+struct daemon_launch;
+
+/* Serves until it is told to stop; returns the exit code.  A launcher that waits is let
+ * go once every worker serves. */
+int master_run(const struct config *config, struct daemon_launch *launch);
 
 #endif

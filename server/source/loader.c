@@ -272,6 +272,12 @@ batch_settle_open(struct batch *b, enum batch_outcome outcome, usec_t now)
         else
             batch_answer_open(b, ITEM_FAIL_DATABASE);
         break;
+    case BATCH_CUT:
+        if (b->tries < TRIES_MAX)
+            batch_again(b, 0, b->n, b->tries + 1);
+        else
+            batch_halve(b, ITEM_FAIL_TOOBIG);
+        break;
     case BATCH_TIMEOUT:
         batch_expire(b, now);
         if (b->tries < TRIES_MAX)

@@ -107,6 +107,7 @@ enum batch_outcome {
     BATCH_COMPLETE, /* every row came: what has no item does not exist */
     BATCH_FAILED,   /* refused as a whole for a reason that asking again won't mend */
     BATCH_LOST,     /* the connection went away: worth asking once more */
+    BATCH_CUT,      /* ... while rows came: one of them may be what breaks it */
     BATCH_TIMEOUT,  /* took longer than its budget */
     BATCH_REFUSED,  /* one of its ids is not acceptable: ask again in halves */
     BATCH_TOOBIG,   /* one of its rows does not fit: ask again in halves */

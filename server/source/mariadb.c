@@ -8,8 +8,10 @@
 #include "server/source/mariadb.h"
 
 #include "common/log.h"
+#include "server/source/mariadb_error.h"
 #include "server/source/mariadb_table.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct mariadb {
@@ -24,12 +26,15 @@ struct mariadb {
     size_t ntables;
 };
 
-/* Room for one packet of the server's: a row of the largest item, in columns that are
- * not shown too, and the protocol's own bytes. */
+/* Room for one packet of the server's, which is a row: twice the largest item (columns
+ * that are not shown), and never less than a server sends by default (16 MiB), because
+ * the library can only drop the connection over a larger one. */
 static size_t
 packet_max(const struct config *config)
 {
-    return 2 * config->item_max_bytes + ((size_t)64 << 10);
+    size_t need = 2 * config->item_max_bytes, usual = (size_t)17 << 20;
+
+    return need > usual ? need : usual;
 }
 
 static void
@@ -53,8 +58,19 @@ on_connected(void *arg)
         mariadb_table_doubt(&db->tables[i]);
 }
 
+/* The server is there but will not have us: as configured, no table can be served. */
 static void
-on_down(void *arg, const char *text)
+mariadb_refuse(struct mariadb *db, const char *text)
+{
+    char why[300];
+
+    snprintf(why, sizeof(why), "database %s: %s", db->settings->name, text);
+    if (db->ntables > 0)
+        db->events->refused(db->arg, db->tables[0].source.name, why);
+}
+
+static void
+on_down(void *arg, unsigned code, const char *text)
 {
     struct mariadb *db = arg;
 
@@ -62,8 +78,9 @@ on_down(void *arg, const char *text)
         log_warn("database name=%s down error=\"%s\"; connecting again",
                  db->settings->name, text);
     db->announced_down = true;
-    if (mariadb_conn_down(db->conn))
-        mariadb_settle(db);
+    if (!db->settled && mariadb_error_is_verdict(code))
+        mariadb_refuse(db, text);
+    mariadb_settle(db);
 }
 
 static const struct mariadb_conn_events conn_events = { on_connected, on_down };
@@ -158,6 +175,9 @@ mariadb_table_looked(struct mariadb_table *t)
     if (t->state == TABLE_READY)
         log_info("source name=%s ready key=%s kind=%s index=%s", t->source.name, t->key,
                  key_kind_name(t->key_type.kind), t->index);
+    else if (t->state == TABLE_BROKEN && !t->verdict)
+        log_warn("source name=%s broken reason=\"%s\"; looking again every second",
+                 t->source.name, t->reason);
     else if (t->state == TABLE_BROKEN)
         db->events->refused(db->arg, t->source.name, t->reason);
 }

@@ -96,7 +96,8 @@ conn_retry_delay(const struct mariadb_conn *c)
 void
 mariadb_conn_fail(struct mariadb_conn *c, const char *text)
 {
-    usec_t now = clock_now();
+    usec_t now = clock_now(), delay;
+    unsigned code = c->mysql == NULL ? 0 : mysql_errno(c->mysql);
     char why[256];
 
     snprintf(why, sizeof(why), "%s", text);
@@ -108,10 +109,15 @@ mariadb_conn_fail(struct mariadb_conn *c, const char *text)
     } else {
         metrics_add(c->metrics, METRIC_db_disconnects, 1);
         metrics_sub(c->metrics, METRIC_db_up, 1);
+        /* Let in and thrown out again without a statement in between counts as down. */
+        c->down = c->failures > 0;
     }
+    delay = conn_retry_delay(c);
+    if (c->state != CONN_CONNECTING)
+        c->failures++; /* the first loss is mended at once */
     c->state = CONN_WAITING;
-    mariadb_conn_set_due(c, now + conn_retry_delay(c) + 1, now);
-    c->events->down(c->arg, why);
+    mariadb_conn_set_due(c, now + delay + 1, now);
+    c->events->down(c->arg, code, why);
 }
 
 /* --- events ------------------------------------------------------------------ */

@@ -30,6 +30,7 @@ enum statement_end {
     STATEMENT_DONE,   /* every row was delivered */
     STATEMENT_ERROR,  /* the server said no; the connection lives on */
     STATEMENT_LOST,   /* the connection is gone */
+    STATEMENT_CUT,    /* ... and went in the middle of the rows */
     STATEMENT_SILENT, /* no answer in its time; the connection was given up */
 };
 
@@ -46,8 +47,9 @@ struct mariadb_statement {
 /* What the owner wants to hear; called from the loop. */
 struct mariadb_conn_events {
     void (*connected)(void *arg); /* the connection is idle: run what you like */
-    /* Lost, or could not be made: 'text' says why. */
-    void (*down)(void *arg, const char *text);
+    /* Lost, or could not be made: 'text' says why, 'code' is the server's error (0: none
+     * of the server's). */
+    void (*down)(void *arg, unsigned code, const char *text);
 };
 
 /* Begins to connect in the next turn.  Everything given is borrowed and outlives the

@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "server/source/mariadb.h"
+#include "server/source/mariadb_error.h"
 #include "server/source/mariadb_sql.h"
 
 #include <stdarg.h>
@@ -18,6 +19,9 @@
 
 /* A look is two small statements; this only bounds a server that hangs. */
 #define LOOK_BUDGET (2 * USEC_PER_SEC)
+
+/* How long past its limit a look may be silent. */
+#define SILENCE (100 * USEC_PER_MSEC)
 
 /* How long a broken table rests before it is looked at again. */
 #define BROKEN_REST (1 * USEC_PER_SEC)
@@ -37,17 +41,26 @@ copy_name(char *to, const char *from)
     snprintf(to, TABLE_NAME_SIZE, "%s", from == NULL ? "" : from);
 }
 
-static void look_broken(struct mariadb_table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void look_broken(struct mariadb_table *t, bool verdict, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
 
+/* The table cannot be served; 'verdict': for a reason that will not pass by itself. */
 static void
-look_broken(struct mariadb_table *t, const char *fmt, ...)
+look_broken(struct mariadb_table *t, bool verdict, const char *fmt, ...)
 {
     va_list ap;
+    char *p;
 
     va_start(ap, fmt);
     vsnprintf(t->reason, sizeof(t->reason), fmt, ap);
     va_end(ap);
+    /* It is shown on a line of its own: names and server texts may hold anything. */
+    for (p = t->reason; *p != '\0'; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
+    }
     t->state = TABLE_BROKEN;
+    t->verdict = verdict;
     t->look_at = clock_now() + BROKEN_REST;
     mariadb_table_looked(t);
 }
@@ -126,19 +139,22 @@ look_judge(struct mariadb_table *t)
     const struct config_source *s = t->settings;
 
     if (!look->found) {
-        look_broken(t, "table %s.%s does not exist, or the database user may not read it",
+        look_broken(t, true,
+                    "table %s.%s does not exist, or the database user may not read it",
                     t->schema, s->table);
     } else if (!look->is_base_table) {
-        look_broken(t, "%s.%s is a view; expected a table with a unique index on %s",
+        look_broken(t, true,
+                    "%s.%s is a view; expected a table with a unique index on %s",
                     t->schema, s->table, s->key);
     } else if (!look->has_key) {
-        look_broken(t, "table %s.%s has no column %s to be the key", t->schema, s->table,
-                    s->key);
+        look_broken(t, true, "table %s.%s has no column %s to be the key", t->schema,
+                    s->table, s->key);
     } else if (!look->key_type_known) {
-        look_broken(t, "key %s.%s.%s has type %s; expected an integer or a string",
+        look_broken(t, true, "key %s.%s.%s has type %s; expected an integer or a string",
                     t->schema, s->table, s->key, look->data_type);
     } else if (look->index[0] == '\0') {
-        look_broken(t, "key %s.%s.%s has no unique index of its own (one column, whole)",
+        look_broken(t, true,
+                    "key %s.%s.%s has no unique index of its own (one column, whole)",
                     t->schema, s->table, s->key);
     } else {
         t->key_apart =
@@ -147,9 +163,11 @@ look_judge(struct mariadb_table *t)
         sql_append_select(&t->select, t->schema, s, span_str(look->key), t->key_apart,
                           span_str(look->index));
         buf_clear(&look->sql);
-        sql_append_explain(&look->sql, buf_span(&t->select), look->key_type.kind);
+        sql_append_explain(&look->sql, LOOK_BUDGET, buf_span(&t->select),
+                           look->key_type.kind);
         look->explaining = true;
-        mariadb_conn_run(t->conn, &look->statement, buf_span(&look->sql), LOOK_BUDGET);
+        mariadb_conn_run(t->conn, &look->statement, buf_span(&look->sql),
+                         LOOK_BUDGET + SILENCE);
     }
 }
 
@@ -172,17 +190,17 @@ look_on_end(struct mariadb_statement *s, enum statement_end end, unsigned code,
 {
     struct mariadb_table *t = table_of_look(s);
 
-    (void)code;
-    if (end == STATEMENT_LOST || end == STATEMENT_SILENT) {
+    if (end == STATEMENT_LOST || end == STATEMENT_CUT || end == STATEMENT_SILENT) {
         t->state = TABLE_UNKNOWN;
         mariadb_table_looked(t);
     } else if (end == STATEMENT_ERROR) {
-        look_broken(t, "table %s.%s cannot be read: %s", t->schema, t->settings->table,
-                    text);
+        look_broken(t, mariadb_error_is_verdict(code), "table %s.%s cannot be read: %s",
+                    t->schema, t->settings->table, text);
     } else if (!t->look.explaining) {
         look_judge(t);
     } else if (t->look.full_scan) {
-        look_broken(t, "the index %s on %s.%s.%s cannot be used to look up a list of ids",
+        look_broken(t, true,
+                    "the index %s on %s.%s.%s cannot be used to look up a list of ids",
                     t->look.index, t->schema, t->settings->table, t->look.key);
     } else {
         look_accept(t);
@@ -201,6 +219,8 @@ mariadb_table_look(struct mariadb_table *t)
         (struct mariadb_statement){ look_on_fields, look_on_row, look_on_end };
     metrics_add(t->metrics, METRIC_discoveries, 1);
     buf_clear(&look->sql);
+    sql_append_time_limit(&look->sql, LOOK_BUDGET);
     sql_append_discovery(&look->sql, t->schema, t->settings);
-    mariadb_conn_run(t->conn, &look->statement, buf_span(&look->sql), LOOK_BUDGET);
+    mariadb_conn_run(t->conn, &look->statement, buf_span(&look->sql),
+                     LOOK_BUDGET + SILENCE);
 }

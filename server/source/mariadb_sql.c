@@ -125,8 +125,9 @@ sql_append_discovery(struct buf *out, const char *schema, const struct config_so
 }
 
 void
-sql_append_explain(struct buf *out, struct span select, enum key_kind kind)
+sql_append_explain(struct buf *out, usec_t budget, struct span select, enum key_kind kind)
 {
+    sql_append_time_limit(out, budget);
     BUF_APPEND_LIT(out, "EXPLAIN ");
     buf_append_span(out, select);
     sql_append_id(out, kind, SPAN("1"));

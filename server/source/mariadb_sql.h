@@ -38,7 +38,8 @@ void sql_append_time_limit(struct buf *out, usec_t budget);
 void sql_append_discovery(struct buf *out, const char *schema,
                           const struct config_source *s);
 
-/* EXPLAIN of a fetch of two made-up ids. */
-void sql_append_explain(struct buf *out, struct span select, enum key_kind kind);
+/* EXPLAIN of a fetch of two made-up ids, within 'budget'. */
+void sql_append_explain(struct buf *out, usec_t budget, struct span select,
+                        enum key_kind kind);
 
 #endif

@@ -24,7 +24,8 @@ conn_end_statement(struct mariadb_conn *c, enum statement_end end, unsigned code
 static void
 conn_lose(struct mariadb_conn *c)
 {
-    enum statement_end end = c->silent ? STATEMENT_SILENT : STATEMENT_LOST;
+    enum statement_end lost = c->state == CONN_ROWS ? STATEMENT_CUT : STATEMENT_LOST;
+    enum statement_end end = c->silent ? STATEMENT_SILENT : lost;
     unsigned code = mysql_errno(c->mysql);
     char why[256];
 
@@ -53,13 +54,22 @@ conn_statement_over(struct mariadb_conn *c, enum statement_end end)
     conn_end_statement(c, end, code, text);
 }
 
+/* The library's own errors end the connection; the server's (below, between and above
+ * these) do not. */
+static bool
+is_library_error(unsigned code)
+{
+    return (code >= CR_MIN_ERROR && code <= CR_MAX_ERROR) ||
+           (code >= 5000 && code <= 5999);
+}
+
 /* The current call failed: did only the statement die, or the connection with it? */
 static void
 conn_statement_failed(struct mariadb_conn *c)
 {
     unsigned code = mysql_errno(c->mysql);
 
-    if (c->silent || code >= CR_MIN_ERROR || code == 0 ||
+    if (c->silent || code == 0 || is_library_error(code) ||
         mysql_get_socket(c->mysql) == MARIADB_INVALID_SOCKET)
         conn_lose(c);
     else
@@ -76,6 +86,8 @@ conn_read_rows(struct mariadb_conn *c, MYSQL_ROW row, bool have_row)
         if (have_row && row == NULL) {
             if (mysql_errno(c->mysql) != 0)
                 conn_statement_failed(c);
+            else if (c->silent)
+                conn_lose(c); /* its last row came too late: the socket is shut already */
             else
                 conn_statement_over(c, STATEMENT_DONE);
             return;

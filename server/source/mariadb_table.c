@@ -10,11 +10,10 @@
 #include "common/log.h"
 #include "server/item/compose.h"
 #include "server/source/mariadb.h"
+#include "server/source/mariadb_error.h"
 #include "server/source/mariadb_sql.h"
 
 #include <assert.h>
-#include <errmsg.h>
-#include <mysqld_error.h>
 
 /* How long past its own limit a statement may be silent before the handle is given up. */
 #define SILENCE (100 * USEC_PER_MSEC)
@@ -36,46 +35,25 @@ table_of_source(const struct source *s)
 
 /* --- the end of a fetch -------------------------------------------------------- */
 
-/* What an error of the server's means for the batch that met it. */
-static enum batch_outcome
-outcome_of_error(unsigned code)
-{
-    switch (code) {
-    case ER_STATEMENT_TIMEOUT:
-        return BATCH_TIMEOUT;
-    case ER_QUERY_INTERRUPTED:
-    case ER_LOCK_WAIT_TIMEOUT:
-    case ER_LOCK_DEADLOCK:
-    case ER_CHECKREAD:
-    case ER_CONNECTION_KILLED:
-    case ER_SERVER_SHUTDOWN:
-        return BATCH_LOST;
-    case ER_CANT_AGGREGATE_2COLLATIONS:
-    case ER_CANT_AGGREGATE_3COLLATIONS:
-    case ER_CANT_AGGREGATE_NCOLLATIONS:
-    case ER_INVALID_CHARACTER_STRING:
-        return BATCH_REFUSED;
-    case CR_NET_PACKET_TOO_LARGE:
-        return BATCH_TOOBIG;
-    default:
-        return BATCH_FAILED;
-    }
-}
-
 static enum batch_outcome
 table_judge(struct mariadb_table *t, enum statement_end end, unsigned code)
 {
     switch (end) {
     case STATEMENT_DONE:
+        /* With another type of key the ids must be read anew, after another look. */
+        if (t->change == PLAN_NEW_KEY)
+            return BATCH_LOST;
         return t->change == PLAN_USELESS ? BATCH_FAILED : BATCH_COMPLETE;
     case STATEMENT_SILENT:
         return BATCH_TIMEOUT;
     case STATEMENT_LOST:
-        return code == CR_NET_PACKET_TOO_LARGE ? BATCH_TOOBIG : BATCH_LOST;
+        return BATCH_LOST;
+    case STATEMENT_CUT:
+        return BATCH_CUT;
     case STATEMENT_ERROR:
         break;
     }
-    return outcome_of_error(code);
+    return mariadb_error_outcome(code);
 }
 
 static void
@@ -143,7 +121,8 @@ table_on_row(struct mariadb_statement *s, MYSQL_ROW row, const unsigned long *le
     long place;
 
     metrics_add(t->metrics, METRIC_statement_rows, 1);
-    if (t->change == PLAN_USELESS || row[t->plan.key] == NULL)
+    if (t->change == PLAN_USELESS || t->change == PLAN_NEW_KEY ||
+        row[t->plan.key] == NULL)
         return;
     id = key_from_row(&t->key_type, span_of(row[t->plan.key], lengths[t->plan.key]));
     if ((place = batch_find(t->batch, id)) < 0)
@@ -187,6 +166,25 @@ table_batch_ids(const struct source *s)
     return ids == 0 ? 1 : ids;
 }
 
+/* One id of the list.  A want may be older than the last look at the table: what is no
+ * canonical id of the key's present type never becomes part of a statement. */
+static void
+table_append_id(struct mariadb_table *t, struct batch *batch, size_t i)
+{
+    struct span id = batch_id(batch, i);
+    char again[SOURCE_KEY_MAX];
+    size_t n = 0;
+    enum source_key_verdict verdict = key_canonical(&t->key_type, id, again, &n);
+
+    if (verdict == SOURCE_KEY_OK && span_equal(id, span_of(again, n))) {
+        sql_append_id(&t->sql, t->key_type.kind, id);
+        return;
+    }
+    if (verdict != SOURCE_KEY_ABSENT)
+        batch_fail(batch, i, ITEM_FAIL_BADID);
+    BUF_APPEND_LIT(&t->sql, "NULL");
+}
+
 static void
 table_fetch(struct source *s, struct batch *batch)
 {
@@ -205,7 +203,7 @@ table_fetch(struct source *s, struct batch *batch)
     for (i = 0; i < n; i++) {
         if (i > 0)
             buf_append_char(&t->sql, ',');
-        sql_append_id(&t->sql, t->key_type.kind, batch_id(batch, i));
+        table_append_id(t, batch, i);
     }
     buf_append_char(&t->sql, ')');
     metrics_add(t->metrics, METRIC_statements, 1);

@@ -56,6 +56,7 @@ struct mariadb_table {
 
     enum table_state state;
     usec_t look_at; /* when a broken table is looked at again */
+    bool verdict;   /* broken for good, as long as nobody mends it */
     bool ever_ready;
     char reason[512];
 

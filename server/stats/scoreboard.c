@@ -27,15 +27,21 @@ struct scoreboard_slot {
     struct metrics metrics;
 };
 
+/* What lies in the shared mapping. */
+struct shared {
+    _Atomic uint64_t folds;
+    _Atomic uint64_t deaths;
+    struct metrics dead;
+    struct scoreboard_slot slots[];
+};
+
+/* Private to each process: no child can scribble over the bounds. */
 struct scoreboard {
     size_t nslots;
     size_t bytes;
     uint32_t master_pid;
     usec_t started;
-    _Atomic uint64_t folds;
-    _Atomic uint64_t deaths;
-    struct metrics dead;
-    struct scoreboard_slot slots[];
+    struct shared *shared;
 };
 
 #define METRIC_INFO(kind, name, help) { #name, METRIC_KIND_##kind, help },
@@ -52,16 +58,20 @@ static const char *const slot_state_names[SLOT_NSTATES] = {
 struct scoreboard *
 scoreboard_new(size_t nslots)
 {
-    size_t bytes = sizeof(struct scoreboard) + nslots * sizeof(struct scoreboard_slot);
-    struct scoreboard *board;
+    struct scoreboard *board = malloc(sizeof(*board));
 
-    board = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (board == MAP_FAILED)
+    if (board == NULL)
         return NULL;
     board->nslots = nslots;
-    board->bytes = bytes;
+    board->bytes = sizeof(struct shared) + nslots * sizeof(struct scoreboard_slot);
     board->master_pid = (uint32_t)getpid();
     board->started = clock_now();
+    board->shared = mmap(NULL, board->bytes, PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (board->shared == MAP_FAILED) {
+        free(board);
+        return NULL;
+    }
     return board;
 }
 
@@ -69,7 +79,8 @@ void
 scoreboard_free(struct scoreboard **board)
 {
     if (*board != NULL)
-        munmap(*board, (*board)->bytes);
+        munmap((*board)->shared, (*board)->bytes);
+    free(*board);
     *board = NULL;
 }
 
@@ -82,31 +93,31 @@ scoreboard_size(const struct scoreboard *board)
 struct scoreboard_slot *
 scoreboard_slot(struct scoreboard *board, size_t slot)
 {
-    return &board->slots[slot];
+    return &board->shared->slots[slot];
 }
 
 void
 scoreboard_fold(struct scoreboard *board, size_t slot)
 {
-    struct scoreboard_slot *s = &board->slots[slot];
+    struct scoreboard_slot *s = &board->shared->slots[slot];
     size_t i;
 
-    atomic_fetch_add(&board->folds, 1);
+    atomic_fetch_add(&board->shared->folds, 1);
     for (i = 0; i < METRIC_COUNT; i++) {
         if (metric_infos[i].kind == METRIC_KIND_COUNTER)
-            metrics_add(&board->dead, (enum metric)i,
+            metrics_add(&board->shared->dead, (enum metric)i,
                         metrics_get(&s->metrics, (enum metric)i));
         metrics_set(&s->metrics, (enum metric)i, 0);
     }
     atomic_store(&s->state, SLOT_EMPTY);
     atomic_store(&s->pid, 0);
-    atomic_fetch_add(&board->folds, 1);
+    atomic_fetch_add(&board->shared->folds, 1);
 }
 
 void
 scoreboard_count_death(struct scoreboard *board)
 {
-    atomic_fetch_add(&board->deaths, 1);
+    atomic_fetch_add(&board->shared->deaths, 1);
 }
 
 void
@@ -164,13 +175,14 @@ scoreboard_sum(const struct scoreboard *board, uint64_t out[METRIC_COUNT])
     int tries = 0;
 
     do {
-        folds = atomic_load(&board->folds);
+        folds = atomic_load(&board->shared->folds);
         for (i = 0; i < METRIC_COUNT; i++)
-            out[i] = metrics_get(&board->dead, (enum metric)i);
+            out[i] = metrics_get(&board->shared->dead, (enum metric)i);
         for (slot = 0; slot < board->nslots; slot++)
             for (i = 0; i < METRIC_COUNT; i++)
-                out[i] += metrics_get(&board->slots[slot].metrics, (enum metric)i);
-    } while ((folds % 2 != 0 || folds != atomic_load(&board->folds)) &&
+                out[i] +=
+                    metrics_get(&board->shared->slots[slot].metrics, (enum metric)i);
+    } while ((folds % 2 != 0 || folds != atomic_load(&board->shared->folds)) &&
              ++tries < SUM_TRIES);
 }
 
@@ -191,8 +203,8 @@ scoreboard_print_stats(const struct scoreboard *board, usec_t now, struct buf *o
     size_t i;
 
     for (i = 0; i < board->nslots; i++) {
-        workers += slot_state(&board->slots[i]) != SLOT_EMPTY;
-        ready += slot_state(&board->slots[i]) == SLOT_READY;
+        workers += slot_state(&board->shared->slots[i]) != SLOT_EMPTY;
+        ready += slot_state(&board->shared->slots[i]) == SLOT_READY;
     }
     print_stat(out, "pid", board->master_pid);
     print_stat(out, "uptime", (now - board->started) / USEC_PER_SEC);
@@ -201,7 +213,7 @@ scoreboard_print_stats(const struct scoreboard *board, usec_t now, struct buf *o
     print_stat(out, "pointer_size", 8 * sizeof(void *));
     print_stat(out, "workers", workers);
     print_stat(out, "workers_ready", ready);
-    print_stat(out, "worker_deaths", atomic_load(&board->deaths));
+    print_stat(out, "worker_deaths", atomic_load(&board->shared->deaths));
     scoreboard_sum(board, sum);
     for (i = 0; i < METRIC_COUNT; i++)
         print_stat(out, metric_infos[i].name, sum[i]);
@@ -215,7 +227,7 @@ scoreboard_print_workers(const struct scoreboard *board, usec_t now, struct buf 
     size_t i;
 
     for (i = 0; i < board->nslots; i++) {
-        s = &board->slots[i];
+        s = &board->shared->slots[i];
         if (slot_state(s) == SLOT_EMPTY)
             continue;
         beat = slot_heartbeat(s);

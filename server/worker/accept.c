@@ -94,6 +94,8 @@ acceptor_on_resume(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    if (a->reserve_fd == -1)
+        a->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     for (i = 0; i < a->worker->heritage->nlisten; i++)
         event_add(a->listeners[i], NULL);
 }

@@ -43,7 +43,9 @@ client_may_parse(const struct client *c)
 static void
 client_update_reading(struct client *c)
 {
-    bool want = c->state == CLIENT_LINGERING || (client_may_parse(c) && !c->eof);
+    /* Not while input waits to be parsed: it would pile up as fast as it can be sent. */
+    bool want = c->state == CLIENT_LINGERING ||
+                (client_may_parse(c) && !c->eof && !list_linked(&c->in_parse));
 
     if (want == c->reading)
         return;
@@ -112,7 +114,7 @@ static void
 client_check_eof(struct client *c)
 {
     if (c->eof && c->state == CLIENT_OPEN && !list_linked(&c->in_parse) &&
-        (buf_size(&c->in) == c->scanned || c->nrequests == 0))
+        buf_size(&c->in) == c->scanned)
         client_finish(c);
 }
 
@@ -197,26 +199,33 @@ client_render(struct client *c, struct request *r)
     request_free(r);
 }
 
-/* Answers in order as far as they are complete, tagged ones in any order. */
-static void
+/* Answers in order as far as they are complete, tagged ones in any order.  true: the
+ * soft bound left some unsaid. */
+static bool
 client_render_ready(struct client *c)
 {
     size_t soft = c->worker->config->output_soft_bytes;
     struct list *node, *after;
+    bool more = false;
 
-    while (!list_empty(&c->requests) && buf_size(&c->out) < soft) {
+    while (!list_empty(&c->requests) && !more) {
         struct request *r = CONTAINER_OF(c->requests.next, struct request, in_client);
 
         if (!r->complete)
             break;
-        client_render(c, r);
+        if (!(more = buf_size(&c->out) >= soft))
+            client_render(c, r);
     }
     LIST_EACH_SAFE (node, after, &c->tagged) {
         struct request *r = CONTAINER_OF(node, struct request, in_client);
 
-        if (r->complete && buf_size(&c->out) < soft)
-            client_render(c, r);
+        if (!r->complete)
+            continue;
+        if (buf_size(&c->out) >= soft)
+            return true;
+        client_render(c, r);
     }
+    return more;
 }
 
 /* One write(2) for all there is to say. */
@@ -265,24 +274,25 @@ client_linger(struct client *c)
 static void
 client_flush(struct client *c)
 {
+    bool more;
+
     if (c->state == CLIENT_CLOSED || c->state == CLIENT_LINGERING)
         return;
-    client_render_ready(c);
+    more = client_render_ready(c);
+    if (buf_size(&c->out) > 0 && !buf_failed(&c->out))
+        client_send(c);
     if (buf_failed(&c->out) || buf_size(&c->out) > c->worker->config->output_hard_bytes) {
         metrics_add(c->worker->metrics, METRIC_output_closed, 1);
         client_close(c, "too much unread output");
         return;
     }
-    if (buf_size(&c->out) > 0)
-        client_send(c);
     if (c->state == CLIENT_FINISHING && c->nrequests == 0 && buf_size(&c->out) == 0)
         client_linger(c);
     client_parse_later(c);
     client_check_eof(c);
     client_update_reading(c);
     /* Rendering stopped at the soft bound: the rest follows when this is sent. */
-    if (buf_size(&c->out) == 0 && !list_empty(&c->requests) &&
-        CONTAINER_OF(c->requests.next, struct request, in_client)->complete)
+    if (more && buf_size(&c->out) == 0)
         client_ready(c);
 }
 

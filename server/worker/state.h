@@ -56,6 +56,7 @@ struct worker {
     size_t first_loader; /* flushed first this turn; they take turns */
 
     struct acceptor *acceptor;
+    bool listeners_closed;
     struct parser parser;
     char *read_buffer;
 
@@ -113,7 +114,8 @@ void sources_each(void *worker, void (*line)(struct buf *out, struct span text),
 /* Every database has been heard of: begin to serve. */
 void worker_settled(struct worker *w);
 
-/* The configuration cannot work; in the first seconds this ends the worker. */
+/* A source cannot work as configured: while the server starts this ends the worker, and
+ * with it the start; later the source is down and the others go on. */
 void worker_refused(struct worker *w, const char *source, const char *why);
 
 #endif

@@ -66,17 +66,29 @@ worker_refused(struct worker *w, const char *source, const char *why)
     char text[WORKER_TEXT_MAX];
 
     snprintf(text, sizeof(text), "source %s: %s", source, why);
-    if (w->state == WORKER_STARTING) {
+    if (w->state == WORKER_STARTING && !w->heritage->serving) {
         worker_say(w, WORKER_REFUSED, text);
         w->exit_code = WORKER_EXIT_CONFIG;
         w->state = WORKER_DONE;
-    } else if (w->state == WORKER_SERVING) {
+    } else {
         log_warn("source name=%s broken reason=\"%s\"; looking again every second",
                  source, why);
     }
 }
 
 /* --- draining ------------------------------------------------------------------------ */
+
+/* Our copies only.  When the last copy is closed, newcomers are refused by the kernel
+ * instead of waiting for nobody. */
+static void
+worker_close_listeners(struct worker *w)
+{
+    size_t i;
+
+    for (i = 0; i < w->heritage->nlisten && !w->listeners_closed; i++)
+        close(w->heritage->listen_fds[i]);
+    w->listeners_closed = true;
+}
 
 static void
 worker_drain(struct worker *w, usec_t how_long, const char *why)
@@ -92,6 +104,7 @@ worker_drain(struct worker *w, usec_t how_long, const char *why)
     w->state = w->state == WORKER_STARTING ? WORKER_DONE : WORKER_DRAINING;
     slot_set_state(w->slot, SLOT_DRAINING);
     acceptor_free(&w->acceptor);
+    worker_close_listeners(w);
     LIST_EACH_SAFE (node, after, &w->clients)
         client_drain(CONTAINER_OF(node, struct client, link));
 }

@@ -10,6 +10,7 @@
 #include "server/config/config.h"
 #include "server/stats/scoreboard.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Everything a worker inherits; borrowed from the master's memory, which the child has
@@ -20,7 +21,8 @@ struct worker_heritage {
     size_t slot;
     const int *listen_fds;
     size_t nlisten;
-    int control_fd;         /* SOCK_SEQPACKET to the master; its end of file is our end */
+    bool serving;   /* the server was ready once: a refused source ends nobody any more */
+    int control_fd; /* SOCK_SEQPACKET to the master; its end of file is our end */
     size_t max_connections; /* of the whole server */
 };
 
