@@ -1,0 +1,1 @@
+"""What the tests drive fetchd with: processes, wires, faults and clocks."""
