@@ -5,6 +5,7 @@
 
 #include "common/net.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -34,13 +35,17 @@ int
 pidfile_write(const char *path)
 {
     char aside[PATH_MAX];
+    int error;
 
     if (path[0] == '\0')
         return 0;
     snprintf(aside, sizeof(aside), "%s.%d", path, (int)getpid());
-    if (pidfile_write_new(aside) == -1)
-        return -1;
-    return rename(aside, path);
+    if (pidfile_write_new(aside) == 0 && rename(aside, path) == 0)
+        return 0;
+    error = errno;
+    unlink(aside);
+    errno = error;
+    return -1;
 }
 
 void

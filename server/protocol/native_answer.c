@@ -149,12 +149,12 @@ append_tagged_lines(struct buf *out, const struct command *c, const struct reply
     const char *p, *end;
 
     append_lines(&lines, c, r);
-    for (p = lines.data; p != NULL && p < lines.data + lines.len; p = end + 1) {
+    out->failed |= buf_failed(&lines); /* the last line may have no end */
+    for (p = lines.data; !buf_failed(&lines) && p < lines.data + lines.len; p = end + 1) {
         end = memchr(p, '\n', (size_t)(lines.data + lines.len - p));
         append_tag(out, c);
         buf_append(out, p, (size_t)(end - p) + 1);
     }
-    out->failed |= buf_failed(&lines);
     buf_fini(&lines);
 }
 

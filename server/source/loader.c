@@ -215,21 +215,26 @@ batch_again(struct batch *b, size_t first, size_t n, unsigned tries)
     list_append(&l->retries, &again->link);
 }
 
-/* Answers those waiters of the open places who have no time left; the rest stay. */
+/* Answers those waiters of the open places who have no time left; the rest stay.  Set
+ * apart first: an answer may cancel any other waiter. */
 static void
 batch_expire(struct batch *b, usec_t now)
 {
-    struct list *node, *after;
+    struct list expired = LIST_INIT(expired), *node, *after;
     size_t i;
 
     for (i = 0; i < b->n; i++) {
         if (b->places[i].status != ITEM_OPEN)
             continue;
         LIST_EACH_SAFE (node, after, &b->places[i].want->waiters) {
-            if (CONTAINER_OF(node, struct loader_waiter, in_want)->deadline <= now)
-                waiter_answer(node, ITEM_FAIL_TIMEOUT, span_of(NULL, 0), NULL);
+            if (CONTAINER_OF(node, struct loader_waiter, in_want)->deadline > now)
+                continue;
+            list_remove(node);
+            list_append(&expired, node);
         }
     }
+    while (!list_empty(&expired))
+        waiter_answer(expired.next, ITEM_FAIL_TIMEOUT, span_of(NULL, 0), NULL);
 }
 
 static void

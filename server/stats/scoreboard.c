@@ -223,22 +223,24 @@ void
 scoreboard_print_workers(const struct scoreboard *board, usec_t now, struct buf *out)
 {
     const struct scoreboard_slot *s;
-    usec_t beat;
+    usec_t beat, started;
     size_t i;
 
     for (i = 0; i < board->nslots; i++) {
         s = &board->shared->slots[i];
         if (slot_state(s) == SLOT_EMPTY)
             continue;
+        /* Another process wrote both, perhaps after 'now'. */
         beat = slot_heartbeat(s);
+        started = atomic_load(&s->started);
         buf_append_fmt(out,
                        "WORKER %zu pid=%u state=%s connections=%llu requests=%llu "
                        "uptime_s=%llu heartbeat_ms=%llu\r\n",
                        i, atomic_load(&s->pid), slot_state_names[slot_state(s)],
                        (unsigned long long)slot_connections(s),
                        (unsigned long long)metrics_get(&s->metrics, METRIC_requests),
-                       (unsigned long long)((now - atomic_load(&s->started)) /
-                                            USEC_PER_SEC),
+                       (unsigned long long)(now > started ? (now - started) / USEC_PER_SEC
+                                                          : 0),
                        (unsigned long long)(now > beat ? (now - beat) / USEC_PER_MSEC
                                                        : 0));
     }
