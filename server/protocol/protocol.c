@@ -1,49 +1,75 @@
 /*
- * protocol.c - choosing a dialect, and the parser's room for keys.
+ * protocol.c - choosing a dialect, and the parser's room for words.
  */
 #include "server/protocol/protocol.h"
 
 #include <stdlib.h>
 
-#define KEYS_MIN 128
+#define WORDS_MIN 128
 
 void
 parser_init(struct parser *p, const struct protocol_limits *limits)
 {
+    memset(p, 0, sizeof(*p));
     p->limits = *limits;
-    p->keys = NULL;
-    p->cap = 0;
 }
 
 void
 parser_fini(struct parser *p)
 {
-    free(p->keys);
-    p->keys = NULL;
-    p->cap = 0;
+    free(p->keys.at);
+    free(p->fields.at);
+    free(p->args.at);
+    memset(p, 0, sizeof(*p));
+}
+
+void
+parser_begin(struct parser *p)
+{
+    p->keys.n = p->fields.n = p->args.n = 0;
 }
 
 bool
-parser_add_key(struct parser *p, size_t n, struct span key)
+words_add(struct words *words, size_t max, struct span word)
 {
-    size_t cap = p->cap == 0 ? KEYS_MIN : p->cap * 2;
-    struct span *keys;
+    size_t cap = words->cap == 0 ? WORDS_MIN : words->cap * 2;
+    struct span *at;
 
-    if (n >= p->limits.ids_max)
+    if (max != 0 && words->n >= max)
         return false;
-    if (n >= p->cap) {
-        if ((keys = realloc(p->keys, cap * sizeof(*keys))) == NULL)
+    if (words->n == words->cap) {
+        if ((at = realloc(words->at, cap * sizeof(*at))) == NULL)
             return false;
-        p->keys = keys;
-        p->cap = cap;
+        words->at = at;
+        words->cap = cap;
     }
-    p->keys[n] = key;
+    words->at[words->n++] = word;
     return true;
 }
 
-const struct protocol *
-protocol_detect(struct span input)
+void
+parser_finish(const struct parser *p, struct command *out)
 {
-    (void)input;
-    return &protocol_native;
+    out->keys = p->keys.at;
+    out->nkeys = p->keys.n;
+    out->fields = p->fields.at;
+    out->nfields = p->fields.n;
+    out->args = p->args.at;
+    out->nargs = p->args.n;
+}
+
+/* '*' begins a RESP array, a capital letter one of its inline commands (real memcached
+ * answers those with ERROR, so no memcached client sends them). */
+static bool
+is_resp_start(char c)
+{
+    return c == '*' || (c >= 'A' && c <= 'Z');
+}
+
+const struct protocol *
+protocol_detect(struct session *s, struct span input)
+{
+    if (!s->resp && is_resp_start(input.p[0]))
+        s->resp = true;
+    return s->resp ? &protocol_resp : &protocol_text;
 }

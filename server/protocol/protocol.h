@@ -32,6 +32,7 @@ enum command_kind {
     COMMAND_STATS,
     COMMAND_STATS_WORKERS,
     COMMAND_QUIT,
+    COMMAND_LOCAL, /* answered by its dialect alone, in its turn; looks nothing up */
     COMMAND_ERROR, /* the request is wrong; 'error' says how */
 };
 
@@ -44,18 +45,46 @@ enum command_error {
     COMMAND_ERROR_TOOLONG,
 };
 
-/* One request, read.  'keys' borrows from the input and the parser, until the next
- * parse; everything else is its own. */
+/* How the items of a native answer are laid out. */
+enum command_layout {
+    LAYOUT_LINES,
+    LAYOUT_ARRAY,
+    LAYOUT_MAP,
+    LAYOUT_COLUMNS,
+};
+
+struct command;
+struct reply;
+
+/* Appends the whole answer to a command. */
+typedef void command_answer(struct buf *out, const struct command *c,
+                            const struct reply *r);
+
+/* One request, read.  'keys', 'fields' and 'args' borrow from the input and the parser
+ * until the next parse; whoever keeps the command copies them.  Everything else is its
+ * own. */
 struct command {
     enum command_kind kind;
     enum command_error error;
     const char *error_text; /* static; may be "" */
+    command_answer *answer; /* how this verb of this dialect is answered */
     bool close;             /* nothing that follows can be understood */
     unsigned tag_len;       /* 0: untagged, answered in request order */
     char tag[COMMAND_TAG_MAX];
     unsigned deadline_ms; /* 0: the configuration's */
     const struct span *keys;
     size_t nkeys;
+    const struct span *fields; /* what to show of each item, in this order; none: all */
+    size_t nfields;
+    bool fields_must_exist; /* an unknown field is an ERROR, not a null */
+    const struct span *args; /* words the dialect wants to see again when it answers */
+    size_t nargs;
+    enum command_layout layout;
+    bool as_done;  /* each line as soon as it is known, in any order */
+    bool trace;    /* say where each item came from */
+    bool fresh;    /* never joins a statement that was sent before it came */
+    unsigned verb; /* the dialect's own number for it */
+    unsigned flags; /* the dialect's own */
 };
 
 struct protocol_limits {
@@ -63,18 +92,46 @@ struct protocol_limits {
     unsigned ids_max;
 };
 
-/* Room for the keys of the command that was parsed last; one for a worker. */
+/* Room for the words of the command that was parsed last; one for a worker. */
+struct words {
+    struct span *at;
+    size_t n;
+    size_t cap;
+};
+
 struct parser {
     struct protocol_limits limits;
-    struct span *keys;
-    size_t cap;
+    struct words keys;
+    struct words fields;
+    struct words args;
 };
 
 void parser_init(struct parser *p, const struct protocol_limits *limits);
 void parser_fini(struct parser *p);
 
-/* Adds a key to the command being parsed; false: too many, or no memory. */
-bool parser_add_key(struct parser *p, size_t n, struct span key) MUST_CHECK;
+/* Forgets the words of the last command; every parse begins with it. */
+void parser_begin(struct parser *p);
+
+/* Adds a word; at most 'max' may be there (0: no bound).  false: too many, or no memory. */
+bool words_add(struct words *words, size_t max, struct span word) MUST_CHECK;
+
+/* Points the command at what the parser gathered. */
+void parser_finish(const struct parser *p, struct command *out);
+
+#define SESSION_NAME_MAX 64
+
+/* What a connection's dialect remembers between requests. */
+struct session {
+    size_t scanned;    /* bytes at the front of the input that hold no end of line */
+    bool resp;         /* latched: this connection speaks RESP */
+    unsigned resp3;    /* answers are in RESP3 */
+    uint64_t id;       /* of the connection, unique in this worker */
+    size_t swallow;    /* bytes of a data block still to be discarded */
+    bool swallow_bad;  /* ... and they did not end as they must */
+    unsigned held_verb; /* what to answer when the block is over */
+    unsigned held_flags;
+    char name[SESSION_NAME_MAX]; /* CLIENT SETNAME */
+};
 
 enum parse_verdict {
     PARSE_MORE,    /* not a whole request yet */
@@ -83,13 +140,26 @@ enum parse_verdict {
     PARSE_CLOSE,   /* another protocol's bytes: hang up without a word */
 };
 
+/* Where an item came from, for trace=1. */
+struct item_trace {
+    const char *source;
+    unsigned wait_us; /* from planning to the answer */
+};
+
 /* What a dialect may need to answer; borrowed. */
 struct reply {
     const struct item_result *results; /* COMMAND_FETCH */
     size_t nresults;
+    const struct item_trace *traces; /* one for each result, or NULL */
+    /* Results to show now: all of them (NULL), or those whose line is due (as_done). */
+    const uint32_t *due;
+    size_t ndue;
+    bool over; /* nothing follows: close the answer */
     usec_t elapsed;
+    struct session *session;
     const struct scoreboard *board;
     usec_t now;
+    size_t max_connections;
     /* COMMAND_SOURCES: writes "<name> <kind> <key> ..." for each, by calling back */
     void (*each_source)(void *arg, void (*line)(struct buf *out, struct span text),
                         struct buf *out);
@@ -98,19 +168,18 @@ struct reply {
 
 struct protocol {
     const char *name;
-    /* Reads one request from the front of 'input'.  '*scanned' remembers, between calls
-     * with the same beginning, how much was looked at in vain; it is 0 after anything
-     * was consumed.  '*consumed' bytes are done with. */
-    enum parse_verdict (*parse)(struct parser *p, struct span input, size_t *scanned,
+    /* Reads one request from the front of 'input' (not empty).  '*consumed' bytes are
+     * done with. */
+    enum parse_verdict (*parse)(struct parser *p, struct session *s, struct span input,
                                 size_t *consumed, struct command *out);
-    /* Appends the whole answer to a command. */
-    void (*answer)(struct buf *out, const struct command *c, const struct reply *r);
 };
 
-/* The dialect of a connection whose first bytes are 'input' (at least one). */
-const struct protocol *protocol_detect(struct span input);
+/* The dialect of the request that begins with 'input' (not empty).  RESP is latched: once
+ * a connection spoke it, it is asked no more. */
+const struct protocol *protocol_detect(struct session *s, struct span input);
 
-extern const struct protocol protocol_native;
+extern const struct protocol protocol_text; /* native and memcached, one verb table */
+extern const struct protocol protocol_resp;
 
 /* What a connection over the limit is told before it is closed; the same in every
  * dialect that has words (memcached's own text). */
