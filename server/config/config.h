@@ -73,7 +73,12 @@ struct config {
     unsigned max_connections; /* 0: from RLIMIT_NOFILE */
     size_t line_max_bytes;
     unsigned ids_max;
-    unsigned pipeline_max; /* requests of one connection in the works */
+    unsigned turn_requests;      /* of one connection in one turn of the loop */
+    unsigned queue_max;          /* ids of one worker that wait for a statement */
+    unsigned errors_max;         /* wrong requests of one connection */
+    unsigned request_timeout_ms; /* from a request's first byte to its last */
+    unsigned idle_timeout_ms;    /* 0: for ever */
+    unsigned pipeline_max;       /* requests of one connection in the works */
     size_t output_soft_bytes;
     size_t output_hard_bytes;
     unsigned output_timeout_ms;

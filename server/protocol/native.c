@@ -1,314 +1,286 @@
 /*
- * native.c - fetchd's own dialect, the way in: lines become commands.
+ * native.c - fetchd's own dialect, the way in: verbs and options.
  *
  *     [#tag ]fetch [option=value ...] [--] key [key ...]
- *
- * A line ends in LF or CRLF; blanks (space, tab) may lead, trail and be repeated.
- * Promise: whatever comes in, a line gives one command, one ERROR, or nothing when it
- * is empty; only a line without an end costs the connection.
  */
 #include "server/protocol/native.h"
 
+#include "server/protocol/text.h"
+
 /* One day: more than anybody waits, far from overflowing. */
-#define DEADLINE_MAX_MS 86400000ul
+#define MS_MAX 86400000ul
 
-struct verb {
-    const char *name;
-    enum command_kind kind;
-    /* Reads what follows the verb; fills 'out'. */
-    void (*arguments)(struct parser *p, struct span rest, struct command *out);
-    const char *help;
-};
+/* Fields in one request; more than a table has columns. */
+#define FIELDS_MAX 4096
 
-/* --- words -------------------------------------------------------------------- */
+/* --- options ------------------------------------------------------------------- */
 
+/* A whole number of milliseconds of at most a day; false: it is none. */
 static bool
-is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-/* Takes the next word off the front of 'rest'; false: there is none. */
-static bool
-next_word(struct span *rest, struct span *word)
-{
-    size_t i = 0, from;
-
-    while (i < rest->n && is_blank(rest->p[i]))
-        i++;
-    from = i;
-    while (i < rest->n && !is_blank(rest->p[i]))
-        i++;
-    *word = span_of(rest->p + from, i - from);
-    *rest = span_of(rest->p + i, rest->n - i);
-    return word->n > 0;
-}
-
-static void
-command_error(struct command *out, enum command_error error, const char *text)
-{
-    out->kind = COMMAND_ERROR;
-    out->error = error;
-    out->error_text = text;
-    out->keys = NULL;
-    out->nkeys = 0;
-}
-
-static bool
-span_has_control(struct span s)
-{
-    size_t i;
-
-    for (i = 0; i < s.n; i++) {
-        if ((unsigned char)s.p[i] <= 0x20 || s.p[i] == 0x7f)
-            return true;
-    }
-    return false;
-}
-
-/* --- arguments ----------------------------------------------------------------- */
-
-/* A whole number of milliseconds from 1 to a day; 0: it is none. */
-static unsigned
-parse_deadline(struct span value)
+parse_ms(struct span value, unsigned *out)
 {
     unsigned long ms = 0;
     size_t i;
 
     for (i = 0; i < value.n; i++) {
         if (value.p[i] < '0' || value.p[i] > '9')
-            return 0;
+            return false;
         ms = ms * 10 + (unsigned long)(value.p[i] - '0');
-        if (ms > DEADLINE_MAX_MS)
-            return 0;
+        if (ms > MS_MAX)
+            return false;
     }
-    return (unsigned)ms;
+    *out = (unsigned)ms;
+    return value.n > 0;
 }
 
-static bool
-parse_option(struct span name, struct span value, struct command *out)
+static const char *
+option_deadline(struct parser *p, struct span value, struct command *out)
 {
-    if (!span_equal(name, SPAN("deadline"))) {
-        command_error(out, COMMAND_ERROR_OPTION,
-                      "unknown option; a key that holds = needs -- before it");
-        return false;
-    }
-    if ((out->deadline_ms = parse_deadline(value)) == 0) {
-        command_error(out, COMMAND_ERROR_OPTION,
-                      "deadline: expected milliseconds from 1 to 86400000");
-        return false;
-    }
-    return true;
+    (void)p;
+    if (parse_ms(value, &out->deadline_ms) && out->deadline_ms > 0)
+        return NULL;
+    return "deadline: expected milliseconds from 1 to 86400000";
 }
+
+/* Without a cache everything is as fresh as its statement; what is left of the bound is
+ * that a want of 0 joins no statement that was sent before it. */
+static const char *
+option_maxage(struct parser *p, struct span value, struct command *out)
+{
+    unsigned ms;
+
+    (void)p;
+    if (!parse_ms(value, &ms))
+        return "maxage: expected milliseconds from 0 to 86400000";
+    out->fresh = ms == 0;
+    return NULL;
+}
+
+static const char *
+option_fields(struct parser *p, struct span value, struct command *out)
+{
+    const char *comma;
+    size_t n;
+
+    out->fields_must_exist = true;
+    for (;;) {
+        comma = memchr(value.p, ',', value.n);
+        n = comma == NULL ? value.n : (size_t)(comma - value.p);
+        if (n == 0 || !words_add(&p->fields, FIELDS_MAX, span_of(value.p, n)))
+            return "fields: expected names with commas between them";
+        if (comma == NULL)
+            return NULL;
+        value = span_of(comma + 1, value.n - n - 1);
+    }
+}
+
+static const char *
+option_order(struct parser *p, struct span value, struct command *out)
+{
+    (void)p;
+    out->as_done = span_equal(value, SPAN("done"));
+    return out->as_done || span_equal(value, SPAN("request"))
+               ? NULL
+               : "order: expected request or done";
+}
+
+static const char *
+option_as(struct parser *p, struct span value, struct command *out)
+{
+    static const char *const names[] = {
+        [LAYOUT_LINES] = "lines",
+        [LAYOUT_ARRAY] = "array",
+        [LAYOUT_MAP] = "map",
+        [LAYOUT_COLUMNS] = "columns",
+    };
+    size_t i;
+
+    (void)p;
+    for (i = 0; i < ARRAY_LEN(names); i++) {
+        if (span_equal(value, span_str(names[i]))) {
+            out->layout = (enum command_layout)i;
+            return NULL;
+        }
+    }
+    return "as: expected lines, array, map or columns";
+}
+
+static const char *
+option_trace(struct parser *p, struct span value, struct command *out)
+{
+    (void)p;
+    out->trace = span_equal(value, SPAN("1"));
+    return out->trace || span_equal(value, SPAN("0")) ? NULL : "trace: expected 0 or 1";
+}
+
+static const struct {
+    const char *name;
+    /* NULL, or what was expected. */
+    const char *(*take)(struct parser *p, struct span value, struct command *out);
+} options[] = {
+    { "deadline", option_deadline },
+    { "fields", option_fields },
+    { "maxage", option_maxage },
+    { "order", option_order },
+    { "as", option_as },
+    { "trace", option_trace },
+};
+
+static bool
+take_option(struct parser *p, struct span name, struct span value, struct command *out)
+{
+    const char *expected = "unknown option; a key that holds = needs -- before it";
+    size_t i;
+
+    for (i = 0; i < ARRAY_LEN(options); i++) {
+        if (span_equal(name, span_str(options[i].name))) {
+            expected = options[i].take(p, value, out);
+            break;
+        }
+    }
+    if (expected == NULL)
+        return true;
+    command_refuse(out, COMMAND_ERROR_OPTION, expected);
+    return false;
+}
+
+/* --- arguments ----------------------------------------------------------------- */
 
 static bool
 add_key(struct parser *p, struct span word, struct command *out)
 {
     if (word.n > COMMAND_KEY_MAX) {
-        command_error(out, COMMAND_ERROR_SYNTAX, "a key is longer than 250 bytes");
+        command_refuse(out, COMMAND_ERROR_SYNTAX, "a key is longer than 250 bytes");
         return false;
     }
-    if (span_has_control(word)) {
-        command_error(out, COMMAND_ERROR_SYNTAX, "a key holds a control character");
+    if (text_has_control(word)) {
+        command_refuse(out, COMMAND_ERROR_SYNTAX, "a key holds a control character");
         return false;
     }
-    if (!parser_add_key(p, out->nkeys, word)) {
-        command_error(out, COMMAND_ERROR_TOOMANY, "more ids than limits.ids allows");
+    if (!words_add(&p->keys, p->limits.ids_max, word)) {
+        command_refuse(out, COMMAND_ERROR_TOOMANY, "more ids than limits.ids allows");
         return false;
     }
-    out->nkeys++;
     return true;
 }
 
 static void
-arguments_fetch(struct parser *p, struct span rest, struct command *out)
+arguments_fetch(struct parser *p, struct session *s, struct span rest,
+                struct command *out)
 {
-    bool options = true;
+    bool taking_options = true;
     struct span word;
     const char *equals;
 
-    while (next_word(&rest, &word)) {
-        if (options && span_equal(word, SPAN("--"))) {
-            options = false;
+    (void)s;
+    while (text_next_word(&rest, &word)) {
+        if (taking_options && span_equal(word, SPAN("--"))) {
+            taking_options = false;
             continue;
         }
-        equals = options ? memchr(word.p, '=', word.n) : NULL;
+        equals = taking_options ? memchr(word.p, '=', word.n) : NULL;
         if (equals != NULL) {
             size_t n = (size_t)(equals - word.p);
 
-            if (!parse_option(span_of(word.p, n), span_of(equals + 1, word.n - n - 1),
-                              out))
+            if (!take_option(p, span_of(word.p, n), span_of(equals + 1, word.n - n - 1),
+                             out))
                 return;
             continue;
         }
-        options = false;
+        taking_options = false;
         if (!add_key(p, word, out))
             return;
     }
-    out->keys = p->keys;
-    if (out->nkeys == 0)
-        command_error(out, COMMAND_ERROR_SYNTAX, "fetch needs at least one key");
+    if (p->keys.n == 0)
+        command_refuse(out, COMMAND_ERROR_SYNTAX, "expected at least one key");
+    else if (out->as_done && out->layout != LAYOUT_LINES)
+        command_refuse(out, COMMAND_ERROR_OPTION, "order=done goes with as=lines only");
+}
+
+/* The keys are remembered as arguments: nothing is looked up for them. */
+static void
+arguments_invalidate(struct parser *p, struct session *s, struct span rest,
+                     struct command *out)
+{
+    struct span word;
+
+    (void)s;
+    while (text_next_word(&rest, &word)) {
+        if (!add_key(p, word, out))
+            return;
+    }
+    if (p->keys.n == 0)
+        command_refuse(out, COMMAND_ERROR_SYNTAX, "expected at least one key");
+    parser_begin(p);
 }
 
 static void
-arguments_none(struct parser *p, struct span rest, struct command *out)
+arguments_none(struct parser *p, struct session *s, struct span rest, struct command *out)
 {
     struct span word;
 
     (void)p;
-    if (next_word(&rest, &word))
-        command_error(out, COMMAND_ERROR_SYNTAX, "this verb takes no arguments");
+    (void)s;
+    if (text_next_word(&rest, &word))
+        command_refuse(out, COMMAND_ERROR_SYNTAX, "this verb takes no arguments");
 }
 
 /* Words behind "version" and "quit" are ignored, as memcached does. */
 static void
-arguments_any(struct parser *p, struct span rest, struct command *out)
+arguments_any(struct parser *p, struct session *s, struct span rest, struct command *out)
 {
     (void)p;
+    (void)s;
     (void)rest;
     (void)out;
 }
 
 static void
-arguments_stats(struct parser *p, struct span rest, struct command *out)
+arguments_stats(struct parser *p, struct session *s, struct span rest,
+                struct command *out)
 {
     struct span word;
 
     (void)p;
-    if (!next_word(&rest, &word))
+    (void)s;
+    if (!text_next_word(&rest, &word))
         return;
     if (span_equal(word, SPAN("workers")))
         out->kind = COMMAND_STATS_WORKERS;
     else
-        command_error(out, COMMAND_ERROR_UNKNOWN, "");
+        command_refuse(out, COMMAND_ERROR_UNKNOWN, "");
 }
 
 /* clang-format off */
 static const struct verb verbs[] = {
-    { "fetch",   COMMAND_FETCH,   arguments_fetch, "fetch [deadline=<ms>] [--] key ...: ITEM, MISS or FAIL for each, then DONE" },
-    { "ping",    COMMAND_PING,    arguments_none,  "ping: PONG" },
-    { "sources", COMMAND_SOURCES, arguments_none,  "sources: where items come from; source:id asks one by name" },
-    { "stats",   COMMAND_STATS,   arguments_stats, "stats [workers]: counters of all workers, or the workers one by one" },
-    { "version", COMMAND_VERSION, arguments_any,   "version: the memcached version whose replies can be relied on" },
-    { "help",    COMMAND_HELP,    arguments_none,  "help: these lines" },
-    { "quit",    COMMAND_QUIT,    arguments_any,   "quit: closes the connection" },
+    { "fetch",      COMMAND_FETCH,      0, arguments_fetch,      native_answer, "fetch [option=value ...] [--] key ...: ITEM, MISS or FAIL for each, then DONE" },
+    { "invalidate", COMMAND_INVALIDATE, 0, arguments_invalidate, native_answer, "invalidate key ...: forget what is cached of them" },
+    { "ping",       COMMAND_PING,       0, arguments_none,       native_answer, "ping: PONG" },
+    { "sources",    COMMAND_SOURCES,    0, arguments_none,       native_answer, "sources: where items come from; source:id asks one by name" },
+    { "stats",      COMMAND_STATS,      0, arguments_stats,      native_answer, "stats [workers]: counters of all workers, or the workers one by one" },
+    { "version",    COMMAND_VERSION,    0, arguments_any,        native_answer, "version: the memcached version whose replies can be relied on" },
+    { "help",       COMMAND_HELP,       0, arguments_none,       native_answer, "help: these lines" },
+    { "quit",       COMMAND_QUIT,       0, arguments_any,        native_answer, "quit: closes the connection" },
+};
+
+static const char *const option_help[] = {
+    "fetch deadline=<ms>: answered by then; what is not there becomes FAIL timeout",
+    "fetch fields=a,b: only these, in this order; attrs.color reaches into a JSON column",
+    "fetch maxage=<ms>: nothing older; 0 asks the database",
+    "fetch order=request|done: done sends each line as soon as it is known",
+    "fetch as=lines|array|map|columns: one DATA line instead of a line for each",
+    "fetch trace=1: TRACE lines say where each item came from and how long it took",
 };
 /* clang-format on */
 
-/* --- parsing --------------------------------------------------------------------- */
-
-static bool
-is_tag_char(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool
-take_tag(struct span word, struct command *out)
-{
-    size_t i;
-
-    if (word.n < 2 || word.n > COMMAND_TAG_MAX + 1)
-        return false;
-    for (i = 1; i < word.n; i++) {
-        if (!is_tag_char(word.p[i]))
-            return false;
-    }
-    out->tag_len = (unsigned)word.n - 1;
-    memcpy(out->tag, word.p + 1, word.n - 1);
-    return true;
-}
+const struct verb_table native_verbs = { verbs, ARRAY_LEN(verbs) };
 
 static void
-parse_verb(struct parser *p, struct span word, struct span rest, struct command *out)
+append_help_line(struct buf *out, const char *text)
 {
-    size_t i;
-
-    for (i = 0; i < ARRAY_LEN(verbs); i++) {
-        if (span_equal(word, span_str(verbs[i].name))) {
-            out->kind = verbs[i].kind;
-            verbs[i].arguments(p, rest, out);
-            return;
-        }
-    }
-    if (word.p[0] >= 'a' && word.p[0] <= 'z')
-        command_error(out, COMMAND_ERROR_UNKNOWN, "");
-    else
-        command_error(out, COMMAND_ERROR_SYNTAX, "expected a lower-case verb; try help");
-}
-
-/* A browser or a proxy; its next lines would be read as requests. */
-static bool
-is_http(struct span line)
-{
-    struct span mark = SPAN(" HTTP/1.");
-
-    return line.n > mark.n + 1 &&
-           memcmp(line.p + line.n - mark.n - 1, mark.p, mark.n) == 0;
-}
-
-static enum parse_verdict
-parse_line(struct parser *p, struct span line, struct command *out)
-{
-    struct span rest = line, word;
-
-    memset(out, 0, sizeof(*out));
-    out->error_text = "";
-    if (!next_word(&rest, &word))
-        return PARSE_NOTHING;
-    if (is_http(line))
-        return PARSE_CLOSE;
-    if (word.p[0] == '#') {
-        if (!take_tag(word, out)) {
-            command_error(out, COMMAND_ERROR_SYNTAX,
-                          "expected # and 1 to 16 letters or digits as a tag");
-            return PARSE_COMMAND;
-        }
-        if (!next_word(&rest, &word)) {
-            command_error(out, COMMAND_ERROR_SYNTAX, "expected a verb after the tag");
-            return PARSE_COMMAND;
-        }
-    }
-    parse_verb(p, word, rest, out);
-    return PARSE_COMMAND;
-}
-
-/* Could this byte begin a line of anybody who speaks text? */
-static bool
-is_text_start(char c)
-{
-    return (c > 0x20 && c < 0x7f) || c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static enum parse_verdict
-native_parse(struct parser *p, struct span input, size_t *scanned, size_t *consumed,
-             struct command *out)
-{
-    const char *end;
-    size_t n;
-
-    *consumed = 0;
-    if (!is_text_start(input.p[0]))
-        return PARSE_CLOSE;
-    end = memchr(input.p + *scanned, '\n', input.n - *scanned);
-    n = end == NULL ? input.n : (size_t)(end - input.p);
-    if (n > p->limits.line_max_bytes) {
-        memset(out, 0, sizeof(*out));
-        command_error(out, COMMAND_ERROR_TOOLONG, "the line is longer than limits.line");
-        out->close = true;
-        *consumed = input.n;
-        *scanned = 0;
-        return PARSE_COMMAND;
-    }
-    if (end == NULL) {
-        *scanned = input.n;
-        return PARSE_MORE;
-    }
-    *consumed = n + 1;
-    *scanned = 0;
-    if (n > 0 && input.p[n - 1] == '\r')
-        n--;
-    return parse_line(p, span_of(input.p, n), out);
+    BUF_APPEND_LIT(out, "HELP ");
+    buf_append_span(out, span_str(text));
+    BUF_APPEND_LIT(out, "\r\n");
 }
 
 void
@@ -316,15 +288,8 @@ native_append_help(struct buf *out)
 {
     size_t i;
 
-    for (i = 0; i < ARRAY_LEN(verbs); i++) {
-        BUF_APPEND_LIT(out, "HELP ");
-        buf_append_span(out, span_str(verbs[i].help));
-        BUF_APPEND_LIT(out, "\r\n");
-    }
+    for (i = 0; i < ARRAY_LEN(verbs); i++)
+        append_help_line(out, verbs[i].help);
+    for (i = 0; i < ARRAY_LEN(option_help); i++)
+        append_help_line(out, option_help[i]);
 }
-
-const struct protocol protocol_native = {
-    .name = "native",
-    .parse = native_parse,
-    .answer = native_answer,
-};

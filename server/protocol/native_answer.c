@@ -9,14 +9,15 @@
  */
 #include "server/protocol/native.h"
 
+#include "server/item/project.h"
 #include "server/stats/scoreboard.h"
 
 /* The version of memcached whose replies clients may rely on; exactly three numbers,
  * because libmemcached and node-memcached read no other form. */
 #define MEMCACHED_VERSION "1.6.18"
 
-static void
-append_tag(struct buf *out, const struct command *c)
+void
+native_append_tag(struct buf *out, const struct command *c)
 {
     if (c->tag_len == 0)
         return;
@@ -48,43 +49,84 @@ append_result(struct buf *out, const struct command *c, const struct item_result
         to = put(to, span_of(c->tag, c->tag_len));
         *to++ = ' ';
     }
-    switch (r->status) {
-    case ITEM_FOUND:
+    if (r->status == ITEM_FOUND) {
         to = put(put(to, SPAN("ITEM ")), r->key);
         *to++ = ' ';
         to = put(to, r->json);
-        break;
-    case ITEM_MISS:
+    } else if (r->status == ITEM_MISS) {
         to = put(put(to, SPAN("MISS ")), r->key);
-        break;
-    case ITEM_OPEN:
-    case ITEM_FAIL_TIMEOUT:
-    case ITEM_FAIL_DATABASE:
-    case ITEM_FAIL_UPSTREAM:
-    case ITEM_FAIL_OVERLOAD:
-    case ITEM_FAIL_BADID:
-    case ITEM_FAIL_TOOBIG:
-    case ITEM_NSTATUSES:
+    } else {
         to = put(put(to, SPAN("FAIL ")), r->key);
         *to++ = ' ';
         to = put(to, code);
-        break;
     }
     to = put(to, SPAN("\r\n"));
     buf_commit(out, (size_t)(to - start));
 }
 
+/* The same for an item of which only some fields are shown. */
 static void
-answer_fetch(struct buf *out, const struct command *c, const struct reply *r)
+append_projected(struct buf *out, const struct command *c, const struct item_result *r)
+{
+    if (r->status != ITEM_FOUND) {
+        append_result(out, c, r);
+        return;
+    }
+    native_append_tag(out, c);
+    BUF_APPEND_LIT(out, "ITEM ");
+    buf_append_span(out, r->key);
+    buf_append_char(out, ' ');
+    json_project(out, r->json, c->fields, c->nfields);
+    BUF_APPEND_LIT(out, "\r\n");
+}
+
+static void
+append_line(struct buf *out, const struct command *c, const struct item_result *r)
+{
+    if (c->nfields == 0)
+        append_result(out, c, r);
+    else
+        append_projected(out, c, r);
+}
+
+static void
+append_lines_of_results(struct buf *out, const struct command *c, const struct reply *r)
+{
+    size_t i;
+
+    if (r->due != NULL) {
+        for (i = 0; i < r->ndue; i++)
+            append_line(out, c, &r->results[r->due[i]]);
+    } else {
+        for (i = 0; i < r->nresults; i++)
+            append_line(out, c, &r->results[i]);
+    }
+}
+
+static void
+append_traces(struct buf *out, const struct command *c, const struct reply *r)
+{
+    size_t i;
+
+    for (i = 0; i < r->nresults && r->traces != NULL; i++) {
+        native_append_tag(out, c);
+        BUF_APPEND_LIT(out, "TRACE ");
+        buf_append_span(out, r->results[i].key);
+        buf_append_fmt(out, " source=%s from=%s wait_us=%u\r\n", r->traces[i].source,
+                       r->traces[i].asked ? "database" : "none", r->traces[i].wait_us);
+    }
+}
+
+static void
+append_done(struct buf *out, const struct command *c, const struct reply *r)
 {
     size_t items = 0, misses = 0, i;
 
     for (i = 0; i < r->nresults; i++) {
         items += r->results[i].status == ITEM_FOUND;
         misses += r->results[i].status == ITEM_MISS;
-        append_result(out, c, &r->results[i]);
     }
-    append_tag(out, c);
+    native_append_tag(out, c);
     BUF_APPEND_LIT(out, "DONE ");
     buf_append_u64(out, items);
     buf_append_char(out, ' ');
@@ -97,7 +139,22 @@ answer_fetch(struct buf *out, const struct command *c, const struct reply *r)
     buf_append_char(out, (char)('0' + r->elapsed / 100 % 10));
     buf_append_char(out, (char)('0' + r->elapsed / 10 % 10));
     buf_append_char(out, (char)('0' + r->elapsed % 10));
+    if (c->layout != LAYOUT_LINES)
+        native_append_statuses(out, r);
     BUF_APPEND_LIT(out, "\r\n");
+}
+
+static void
+answer_fetch(struct buf *out, const struct command *c, const struct reply *r)
+{
+    if (c->layout == LAYOUT_LINES)
+        append_lines_of_results(out, c, r);
+    else
+        native_append_data(out, c, r);
+    if (r->more)
+        return;
+    append_traces(out, c, r);
+    append_done(out, c, r);
 }
 
 static const char *const error_codes[] = {
@@ -134,7 +191,9 @@ append_lines(struct buf *out, const struct command *c, const struct reply *r)
     case COMMAND_FETCH:
     case COMMAND_PING:
     case COMMAND_VERSION:
+    case COMMAND_INVALIDATE:
     case COMMAND_QUIT:
+    case COMMAND_LOCAL:
     case COMMAND_ERROR:
         break;
     }
@@ -152,7 +211,7 @@ append_tagged_lines(struct buf *out, const struct command *c, const struct reply
     out->failed |= buf_failed(&lines); /* the last line may have no end */
     for (p = lines.data; !buf_failed(&lines) && p < lines.data + lines.len; p = end + 1) {
         end = memchr(p, '\n', (size_t)(lines.data + lines.len - p));
-        append_tag(out, c);
+        native_append_tag(out, c);
         buf_append(out, p, (size_t)(end - p) + 1);
     }
     buf_fini(&lines);
@@ -166,18 +225,24 @@ native_answer(struct buf *out, const struct command *c, const struct reply *r)
         answer_fetch(out, c, r);
         break;
     case COMMAND_PING:
-        append_tag(out, c);
+        native_append_tag(out, c);
         BUF_APPEND_LIT(out, "PONG\r\n");
         break;
     case COMMAND_VERSION:
-        append_tag(out, c);
+        native_append_tag(out, c);
         BUF_APPEND_LIT(out, "VERSION " MEMCACHED_VERSION "\r\n");
         break;
     case COMMAND_ERROR:
-        append_tag(out, c);
+        native_append_tag(out, c);
         buf_append_fmt(out, "ERROR%s%s\r\n", error_codes[c->error], c->error_text);
         break;
+    case COMMAND_INVALIDATE:
+        /* There is no cache yet: nothing to forget. */
+        native_append_tag(out, c);
+        BUF_APPEND_LIT(out, "INVALIDATED 0\r\n");
+        break;
     case COMMAND_QUIT:
+    case COMMAND_LOCAL:
         break;
     case COMMAND_HELP:
     case COMMAND_SOURCES:

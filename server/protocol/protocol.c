@@ -3,6 +3,8 @@
  */
 #include "server/protocol/protocol.h"
 
+#include "server/protocol/native.h"
+
 #include <stdlib.h>
 
 #define WORDS_MIN 128
@@ -56,6 +58,25 @@ parser_finish(const struct parser *p, struct command *out)
     out->nfields = p->fields.n;
     out->args = p->args.at;
     out->nargs = p->args.n;
+}
+
+void
+command_refuse(struct command *out, enum command_error error, const char *text)
+{
+    out->kind = COMMAND_ERROR;
+    out->error = error;
+    out->error_text = text;
+    out->answer = native_answer;
+    out->nkeys = out->nfields = out->nargs = 0;
+}
+
+bool
+protocol_is_http(struct span line)
+{
+    struct span mark = SPAN(" HTTP/1.");
+
+    return line.n > mark.n + 1 &&
+           memcmp(line.p + line.n - mark.n - 1, mark.p, mark.n) == 0;
 }
 
 /* '*' begins a RESP array, a capital letter one of its inline commands (real memcached

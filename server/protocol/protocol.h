@@ -31,6 +31,7 @@ enum command_kind {
     COMMAND_VERSION,
     COMMAND_STATS,
     COMMAND_STATS_WORKERS,
+    COMMAND_INVALIDATE,
     COMMAND_QUIT,
     COMMAND_LOCAL, /* answered by its dialect alone, in its turn; looks nothing up */
     COMMAND_ERROR, /* the request is wrong; 'error' says how */
@@ -76,14 +77,14 @@ struct command {
     size_t nkeys;
     const struct span *fields; /* what to show of each item, in this order; none: all */
     size_t nfields;
-    bool fields_must_exist; /* an unknown field is an ERROR, not a null */
+    bool fields_must_exist;  /* an unknown field is an ERROR, not a null */
     const struct span *args; /* words the dialect wants to see again when it answers */
     size_t nargs;
     enum command_layout layout;
-    bool as_done;  /* each line as soon as it is known, in any order */
-    bool trace;    /* say where each item came from */
-    bool fresh;    /* never joins a statement that was sent before it came */
-    unsigned verb; /* the dialect's own number for it */
+    bool as_done;   /* each line as soon as it is known, in any order */
+    bool trace;     /* say where each item came from */
+    bool fresh;     /* never joins a statement that was sent before it came */
+    unsigned verb;  /* the dialect's own number for it */
     unsigned flags; /* the dialect's own */
 };
 
@@ -91,6 +92,9 @@ struct protocol_limits {
     size_t line_max_bytes;
     unsigned ids_max;
 };
+
+/* Makes the command an error, answered in the native dialect's words; 'text' is static. */
+void command_refuse(struct command *out, enum command_error error, const char *text);
 
 /* Room for the words of the command that was parsed last; one for a worker. */
 struct words {
@@ -122,12 +126,12 @@ void parser_finish(const struct parser *p, struct command *out);
 
 /* What a connection's dialect remembers between requests. */
 struct session {
-    size_t scanned;    /* bytes at the front of the input that hold no end of line */
-    bool resp;         /* latched: this connection speaks RESP */
-    unsigned resp3;    /* answers are in RESP3 */
-    uint64_t id;       /* of the connection, unique in this worker */
-    size_t swallow;    /* bytes of a data block still to be discarded */
-    bool swallow_bad;  /* ... and they did not end as they must */
+    size_t scanned;     /* bytes at the front of the input that hold no end of line */
+    bool resp;          /* latched: this connection speaks RESP */
+    unsigned resp3;     /* answers are in RESP3 */
+    uint64_t id;        /* of the connection, unique in this worker */
+    size_t swallow;     /* bytes of a data block still to be discarded */
+    bool swallow_bad;   /* ... and they did not end as they must */
     unsigned held_verb; /* what to answer when the block is over */
     unsigned held_flags;
     char name[SESSION_NAME_MAX]; /* CLIENT SETNAME */
@@ -143,7 +147,8 @@ enum parse_verdict {
 /* Where an item came from, for trace=1. */
 struct item_trace {
     const char *source;
-    unsigned wait_us; /* from planning to the answer */
+    bool asked;       /* the source was asked; otherwise it was known without */
+    unsigned wait_us; /* from the request's arrival to the answer */
 };
 
 /* What a dialect may need to answer; borrowed. */
@@ -154,7 +159,7 @@ struct reply {
     /* Results to show now: all of them (NULL), or those whose line is due (as_done). */
     const uint32_t *due;
     size_t ndue;
-    bool over; /* nothing follows: close the answer */
+    bool more; /* lines of this answer follow later: do not close it yet */
     usec_t elapsed;
     struct session *session;
     const struct scoreboard *board;
@@ -177,6 +182,10 @@ struct protocol {
 /* The dialect of the request that begins with 'input' (not empty).  RESP is latched: once
  * a connection spoke it, it is asked no more. */
 const struct protocol *protocol_detect(struct session *s, struct span input);
+
+/* Does a line end like a request of HTTP/1?  A browser or a proxy; its next lines would be
+ * read as requests, so hang up. */
+bool protocol_is_http(struct span line);
 
 extern const struct protocol protocol_text; /* native and memcached, one verb table */
 extern const struct protocol protocol_resp;

@@ -68,15 +68,18 @@ loader_count_queued(struct loader *l, long delta)
     metrics_add(l->metrics, METRIC_queued_ids, (uint64_t)delta);
 }
 
+/* The want for this id that may be joined: a fresh one only joins what is not sent yet,
+ * so there may be two of an id, in different statements. */
 static struct want *
-want_find(const struct loader *l, struct span id, uint64_t hash)
+want_find(const struct loader *l, struct span id, uint64_t hash, bool fresh)
 {
     struct map_node *node;
 
     for (node = map_first(&l->wants, hash); node != NULL; node = map_next(node, hash)) {
         struct want *want = CONTAINER_OF(node, struct want, node);
 
-        if (span_equal(id, span_of(want->id, want->id_len)))
+        if (span_equal(id, span_of(want->id, want->id_len)) &&
+            !(fresh && want->batch != NULL))
             return want;
     }
     return NULL;
@@ -117,7 +120,7 @@ loader_want(struct loader *loader, struct loader_flow *flow, struct span id,
             struct loader_waiter *w)
 {
     uint64_t hash = hash_bytes(&loader->hash_key, id);
-    struct want *want = want_find(loader, id, hash);
+    struct want *want = want_find(loader, id, hash, w->fresh);
 
     list_init(&w->in_flow);
     list_init(&w->in_want);

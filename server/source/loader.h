@@ -41,6 +41,7 @@ struct loader_waiter {
     struct list in_flow;
     struct want *want; /* NULL: not waiting */
     usec_t deadline;
+    bool fresh; /* joins no statement that was sent before it asked */
     /* Called once.  'json' points into 'pack' (take a reference to keep it); both are
      * empty unless 'status' is ITEM_FOUND. */
     void (*answered)(struct loader_waiter *w, enum item_status status, struct span json,

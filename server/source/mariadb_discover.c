@@ -78,7 +78,12 @@ look_on_column(struct mariadb_table *t, MYSQL_ROW row)
 {
     struct table_look *look = &t->look;
 
-    if (row[1] == NULL || strcasecmp(row[1], t->settings->key) != 0)
+    if (row[1] == NULL)
+        return;
+    if (t->settings->columns == NULL &&
+        (row[4] == NULL || strstr(row[4], "INVISIBLE") == NULL))
+        buf_append(&look->columns, row[1], strlen(row[1]) + 1);
+    if (strcasecmp(row[1], t->settings->key) != 0)
         return;
     look->has_key = true;
     copy_name(look->key, row[1]);
@@ -172,12 +177,26 @@ look_judge(struct mariadb_table *t)
 }
 
 static void
+columns_remember(struct mariadb_table *t)
+{
+    const struct config_source *s = t->settings;
+    struct buf was = t->columns;
+    size_t i;
+
+    t->columns = t->look.columns;
+    t->look.columns = was;
+    for (i = 0; i < s->ncolumns; i++)
+        buf_append(&t->columns, s->columns[i], strlen(s->columns[i]) + 1);
+}
+
+static void
 look_accept(struct mariadb_table *t)
 {
     struct table_look *look = &t->look;
 
     copy_name(t->key, look->key);
     copy_name(t->index, look->index);
+    columns_remember(t);
     t->key_type = look->key_type;
     t->state = TABLE_READY;
     t->ever_ready = true;
@@ -211,10 +230,12 @@ void
 mariadb_table_look(struct mariadb_table *t)
 {
     struct table_look *look = &t->look;
-    struct buf sql = look->sql;
+    struct buf sql = look->sql, columns = look->columns;
 
     memset(look, 0, sizeof(*look));
     look->sql = sql;
+    look->columns = columns;
+    buf_clear(&look->columns);
     look->statement =
         (struct mariadb_statement){ look_on_fields, look_on_row, look_on_end };
     metrics_add(t->metrics, METRIC_discoveries, 1);

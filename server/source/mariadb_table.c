@@ -221,6 +221,32 @@ table_key(const struct source *s, struct span key, char *id, size_t *id_len)
     return key_canonical(&t->key_type, key, id, id_len);
 }
 
+static bool
+table_has_column(const struct mariadb_table *t, struct span name)
+{
+    struct span all = buf_span(&t->columns);
+    const char *p;
+
+    if (all.n == 0)
+        return false;
+    for (p = all.p; p < all.p + all.n; p += strlen(p) + 1) {
+        if (span_equal(span_str(p), name))
+            return true;
+    }
+    return false;
+}
+
+static bool
+table_has_field(const struct source *s, struct span path)
+{
+    const struct mariadb_table *t = table_of_source(s);
+    const char *point = memchr(path.p, '.', path.n);
+
+    return !t->ever_ready || table_has_column(t, path) ||
+           (point != NULL &&
+            table_has_column(t, span_of(path.p, (size_t)(point - path.p))));
+}
+
 static void
 table_describe(const struct source *s, struct buf *out)
 {
@@ -248,6 +274,7 @@ static const struct source_ops table_ops = {
     .batch_ids = table_batch_ids,
     .fetch = table_fetch,
     .key = table_key,
+    .has_field = table_has_field,
     .describe = table_describe,
 };
 
@@ -274,6 +301,8 @@ mariadb_table_init(struct mariadb_table *t, struct mariadb *db,
         (struct mariadb_statement){ table_on_fields, table_on_row, table_on_end };
     buf_init(&t->select, 0);
     buf_init(&t->sql, 0);
+    buf_init(&t->columns, 0);
+    buf_init(&t->look.columns, 0);
     buf_init(&t->look.sql, 0);
 }
 
@@ -283,6 +312,8 @@ mariadb_table_fini(struct mariadb_table *t)
     mariadb_plan_fini(&t->plan);
     buf_fini(&t->select);
     buf_fini(&t->sql);
+    buf_fini(&t->columns);
+    buf_fini(&t->look.columns);
     buf_fini(&t->look.sql);
 }
 

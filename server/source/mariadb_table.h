@@ -41,6 +41,7 @@ struct table_look {
     char data_type[TABLE_NAME_SIZE];
     struct key_type key_type;
     bool key_type_known;
+    struct buf columns; /* visible names, each with its NUL */
     struct buf sql;
 };
 
@@ -64,7 +65,8 @@ struct mariadb_table {
     struct key_type key_type;
     char key[TABLE_NAME_SIZE];
     char index[TABLE_NAME_SIZE];
-    struct buf select; /* "SELECT ... IN (" */
+    struct buf select;  /* "SELECT ... IN (" */
+    struct buf columns; /* names of the shown columns, each with its NUL */
 
     struct table_look look;
 

@@ -53,6 +53,9 @@ struct source_ops {
      * SOURCE_KEY_MAX bytes.  "007" becomes "7" for an integer key. */
     enum source_key_verdict (*key)(const struct source *s, struct span key, char *id,
                                    size_t *id_len);
+    /* Could its items have this field?  A path's first name counts.  Everything could,
+     * while the source was never reached. */
+    bool (*has_field)(const struct source *s, struct span path);
     /* "key=id kind=integer index=PRIMARY" or "reason=...", for people. */
     void (*describe)(const struct source *s, struct buf *out);
 };

@@ -40,6 +40,8 @@ enum metric_kind {
     X(COUNTER, protocol_errors,      "requests answered ERROR") \
     X(COUNTER, foreign_protocols,    "connections closed: HTTP, TLS or binary bytes on this port") \
     X(COUNTER, output_closed,        "clients closed for not reading their answers") \
+    X(COUNTER, errors_closed,        "clients closed after limits.errors wrong requests") \
+    X(COUNTER, timeout_closed,       "clients closed: idle, or a request that took too long to arrive") \
     X(COUNTER, read_paused,          "times reading from a client stopped until it caught up") \
     X(COUNTER, abandoned,            "requests whose client left before the answer") \
     X(COUNTER, statements,           "statements sent to MariaDB to fetch items") \

@@ -60,35 +60,49 @@ client_update_reading(struct client *c)
 
 /* --- parsing ----------------------------------------------------------------------- */
 
+/* A peer that only makes mistakes costs more than it is worth. */
 static void
-client_take(struct client *c, const struct command *command)
+client_count_error(struct client *c)
 {
+    if (++c->nerrors < c->worker->config->errors_max)
+        return;
+    metrics_add(c->worker->metrics, METRIC_errors_closed, 1);
+    client_finish(c);
+}
+
+static void
+client_take(struct client *c, struct command *command)
+{
+    planner_check(c->worker, command);
     if (request_new(c, command, clock_now()) == NULL)
         client_close(c, "no memory for a request");
     else if (command->kind == COMMAND_QUIT || command->close)
         client_finish(c);
+    else if (command->kind == COMMAND_ERROR)
+        client_count_error(c);
 }
 
-/* Takes requests off the front of 'input'; returns how many bytes are done with. */
+/* Takes requests off the front of 'input', so many in a turn that others get theirs;
+ * returns how many bytes are done with. */
 static size_t
 client_parse(struct client *c, struct span input)
 {
     size_t done = 0, consumed;
+    unsigned left = c->worker->config->turn_requests;
     struct command command;
 
-    while (done < input.n && client_may_parse(c)) {
+    while (done < input.n && left > 0 && client_may_parse(c)) {
         struct span rest = span_of(input.p + done, input.n - done);
 
-        if (c->protocol == NULL)
-            c->protocol = protocol_detect(rest);
-        switch (c->protocol->parse(&c->worker->parser, rest, &c->scanned, &consumed,
-                                   &command)) {
+        switch (protocol_detect(&c->session, rest)
+                    ->parse(&c->worker->parser, &c->session, rest, &consumed, &command)) {
         case PARSE_MORE:
             return done;
         case PARSE_NOTHING:
             break;
         case PARSE_COMMAND:
             client_take(c, &command);
+            left--;
             break;
         case PARSE_CLOSE:
             metrics_add(c->worker->metrics, METRIC_foreign_protocols, 1);
@@ -100,11 +114,22 @@ client_parse(struct client *c, struct span input)
     return done;
 }
 
+/* Notes since when a request is incomplete: its time to get whole is bounded in total,
+ * not from byte to byte. */
+static void
+client_note_partial(struct client *c, usec_t now)
+{
+    if (buf_size(&c->in) == 0 || buf_size(&c->in) != c->session.scanned)
+        c->line_since = 0;
+    else if (c->line_since == 0)
+        c->line_since = now;
+}
+
 /* Input that is left and would be parsed, were there room: try again when there is. */
 static void
 client_parse_later(struct client *c)
 {
-    if (buf_size(&c->in) > c->scanned && client_may_parse(c) &&
+    if (buf_size(&c->in) > c->session.scanned && client_may_parse(c) &&
         !list_linked(&c->in_parse))
         list_append(&c->worker->to_parse, &c->in_parse);
 }
@@ -114,7 +139,7 @@ static void
 client_check_eof(struct client *c)
 {
     if (c->eof && c->state == CLIENT_OPEN && !list_linked(&c->in_parse) &&
-        buf_size(&c->in) == c->scanned)
+        buf_size(&c->in) == c->session.scanned)
         client_finish(c);
 }
 
@@ -136,6 +161,8 @@ client_input(struct client *c, struct span input)
         client_close(c, "no memory for input");
         return;
     }
+    c->heard = clock_now();
+    client_note_partial(c, c->heard);
     client_parse_later(c);
     client_update_reading(c);
 }
@@ -151,6 +178,7 @@ clients_parse(struct worker *w)
 
         buf_consume(&c->in, client_parse(c, buf_span(&c->in)));
         buf_shrink(&c->in, KEEP_BYTES);
+        client_note_partial(c, clock_now());
         client_parse_later(c);
         client_check_eof(c);
         client_update_reading(c);
@@ -211,19 +239,25 @@ client_render_ready(struct client *c)
     while (!list_empty(&c->requests) && !more) {
         struct request *r = CONTAINER_OF(c->requests.next, struct request, in_client);
 
-        if (!r->complete)
+        if (!r->complete) {
+            if (request_has_due(r))
+                request_render(r, &c->out, clock_now());
             break;
+        }
         if (!(more = buf_size(&c->out) >= soft))
             client_render(c, r);
     }
     LIST_EACH_SAFE (node, after, &c->tagged) {
         struct request *r = CONTAINER_OF(node, struct request, in_client);
 
-        if (!r->complete)
+        if (!r->complete && !request_has_due(r))
             continue;
         if (buf_size(&c->out) >= soft)
             return true;
-        client_render(c, r);
+        if (r->complete)
+            client_render(c, r);
+        else
+            request_render(r, &c->out, clock_now());
     }
     return more;
 }
@@ -326,6 +360,8 @@ client_new(struct worker *w, int fd)
     c->worker = w;
     c->fd = fd;
     c->state = CLIENT_OPEN;
+    c->heard = clock_now();
+    c->session.id = ++w->last_session;
     list_init(&c->in_parse);
     list_init(&c->in_write);
     list_init(&c->in_blocked);
@@ -420,11 +456,29 @@ clients_free(struct worker *w)
         client_free(CONTAINER_OF(node, struct client, link));
 }
 
+/* Has a client that owes us something taken too long over it? */
+static const char *
+client_overdue(const struct client *c, usec_t now)
+{
+    const struct config *config = c->worker->config;
+
+    if (c->state != CLIENT_OPEN)
+        return NULL;
+    if (c->line_since != 0 &&
+        now - c->line_since >= config->request_timeout_ms * USEC_PER_MSEC)
+        return "a request took too long to arrive";
+    if (config->idle_timeout_ms != 0 && c->nrequests == 0 && buf_size(&c->out) == 0 &&
+        now - c->heard >= config->idle_timeout_ms * USEC_PER_MSEC)
+        return "idle";
+    return NULL;
+}
+
 void
 clients_tick(struct worker *w, usec_t now)
 {
     usec_t patience = w->config->output_timeout_ms * USEC_PER_MSEC;
     struct list *node, *after;
+    const char *why;
 
     LIST_EACH_SAFE (node, after, &w->blocked) {
         struct client *c = CONTAINER_OF(node, struct client, in_blocked);
@@ -436,5 +490,13 @@ clients_tick(struct worker *w, usec_t now)
             metrics_add(w->metrics, METRIC_output_closed, 1);
             client_close(c, "does not read its answers");
         }
+    }
+    LIST_EACH_SAFE (node, after, &w->clients) {
+        struct client *c = CONTAINER_OF(node, struct client, link);
+
+        if ((why = client_overdue(c, now)) == NULL)
+            continue;
+        metrics_add(w->metrics, METRIC_timeout_closed, 1);
+        client_close(c, why);
     }
 }

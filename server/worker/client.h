@@ -39,11 +39,13 @@ struct client {
     enum client_state state;
     bool eof; /* the peer will send no more */
     bool reading;
-    const struct protocol *protocol; /* NULL until the first byte */
     struct event *read_event;
     struct event *write_event;
+    struct session session;
     struct buf in;
-    size_t scanned;
+    usec_t heard;      /* when its last bytes came */
+    usec_t line_since; /* when the request that is not whole yet began; 0: none */
+    unsigned nerrors;
     struct buf out;
     usec_t stalled_since; /* when output last made progress */
     usec_t linger_until;
@@ -75,7 +77,8 @@ void clients_parse(struct worker *w);
 void clients_write(struct worker *w);
 void clients_free(struct worker *w);
 
-/* Closes clients that read too slowly or linger too long. */
+/* Closes clients that read too slowly, linger too long, are idle for too long or do not
+ * finish their request. */
 void clients_tick(struct worker *w, usec_t now);
 
 #endif

@@ -33,7 +33,12 @@ plan_place(struct worker *w, struct request *r, size_t i)
     case SOURCE_KEY_OK:
         break;
     }
+    if (metrics_get(w->metrics, METRIC_queued_ids) >= w->config->queue_max) {
+        request_answer(r, i, ITEM_FAIL_OVERLOAD);
+        return;
+    }
     waiter->deadline = r->deadline.at;
+    waiter->fresh = r->command.fresh;
     waiter->answered = request_on_answer;
     if (loader_want(w->loaders[which], &r->client->flows[which], span_of(id, id_len),
                     waiter) == -1)
@@ -54,6 +59,40 @@ plan_slice(struct worker *w, struct request *r, size_t max)
         plan_place(w, r, i);
     }
     return count;
+}
+
+/* The first of 'fields' that the source has not; NULL: it has them all. */
+static const struct span *
+unknown_field(const struct source *s, const struct command *command)
+{
+    size_t i;
+
+    for (i = 0; i < command->nfields; i++) {
+        if (!s->ops->has_field(s, command->fields[i]))
+            return &command->fields[i];
+    }
+    return NULL;
+}
+
+void
+planner_check(const struct worker *w, struct command *command)
+{
+    size_t i, which, last = w->config->nsources;
+    struct span id;
+
+    if (!command->fields_must_exist || command->nfields == 0)
+        return;
+    for (i = 0; i < command->nkeys; i++) {
+        which = sources_resolve(w, command->keys[i], &id);
+        if (which == last)
+            continue; /* neighbours mostly ask the same source */
+        last = which;
+        if (unknown_field(w->sources[which], command) != NULL) {
+            command_refuse(command, COMMAND_ERROR_OPTION,
+                           "fields: a source of these keys has no such field");
+            return;
+        }
+    }
 }
 
 void

@@ -11,30 +11,68 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* Bytes that the words of a list take, and the list itself. */
 static size_t
-keys_bytes(const struct command *c)
+words_bytes(const struct span *words, size_t n)
 {
-    size_t i, bytes = 0;
+    size_t i, bytes = n * sizeof(*words);
 
-    for (i = 0; i < c->nkeys; i++)
-        bytes += c->keys[i].n;
+    for (i = 0; i < n; i++)
+        bytes += words[i].n;
     return bytes;
 }
 
-/* The keys live on in the request, the input they came in does not. */
-static void
-request_keep_keys(struct request *r, const struct command *c, char *to)
+/* Copies the bytes of 'word' to '*to', moves that on and returns the copy. */
+static struct span
+keep_word(struct span word, char **to)
 {
+    struct span kept = span_of(*to, word.n);
+
+    if (word.n > 0)
+        memcpy(*to, word.p, word.n);
+    *to += word.n;
+    return kept;
+}
+
+/* The words live on in the request, the input they came in does not. */
+static void
+request_keep_words(struct request *r, const struct command *c, struct span *lists)
+{
+    char *to = (char *)(lists + c->nfields + c->nargs);
     size_t i;
 
+    for (i = 0; i < c->nfields; i++)
+        lists[i] = keep_word(c->fields[i], &to);
+    r->command.fields = lists;
+    lists += c->nfields;
+    for (i = 0; i < c->nargs; i++)
+        lists[i] = keep_word(c->args[i], &to);
+    r->command.args = lists;
     for (i = 0; i < r->n; i++) {
-        memcpy(to, c->keys[i].p, c->keys[i].n);
         r->results[i] =
-            (struct item_result){ span_of(to, c->keys[i].n), { NULL, 0 }, ITEM_OPEN };
+            (struct item_result){ keep_word(c->keys[i], &to), { NULL, 0 }, ITEM_OPEN };
         r->places[i].waiter.want = NULL;
+        r->places[i].waiter.answered = NULL;
         r->places[i].request = r;
-        to += c->keys[i].n;
     }
+}
+
+/* What only some requests need.  false: no memory. */
+static bool
+request_open_extras(struct request *r)
+{
+    if (r->command.trace && (r->traces = calloc(r->n + 1, sizeof(*r->traces))) == NULL)
+        return false;
+    if (r->command.as_done && (r->due = calloc(r->n + 1, sizeof(*r->due))) == NULL)
+        return false;
+    return true;
+}
+
+static void
+request_close_extras(struct request *r)
+{
+    free(r->traces);
+    free(r->due);
 }
 
 static void
@@ -56,9 +94,10 @@ request_new(struct client *client, const struct command *command, usec_t now)
     size_t n = command->nkeys;
     unsigned ms =
         command->deadline_ms != 0 ? command->deadline_ms : w->config->deadline_ms;
-    struct request *r =
-        malloc(sizeof(*r) + n * (sizeof(*r->results) + sizeof(*r->places)) +
-               keys_bytes(command));
+    struct request *r = malloc(
+        sizeof(*r) + n * (sizeof(*r->results) + sizeof(*r->places)) +
+        words_bytes(command->keys, n) + words_bytes(command->fields, command->nfields) +
+        words_bytes(command->args, command->nargs));
 
     if (r == NULL)
         return NULL;
@@ -72,11 +111,13 @@ request_new(struct client *client, const struct command *command, usec_t now)
     r->places = (struct request_place *)(r->results + n);
     r->packs = r->packs_inline;
     r->packs_cap = REQUEST_PACKS_INLINE;
-    if (n > 0 && heap_push(&w->deadlines, &r->deadline, now + ms * USEC_PER_MSEC) == -1) {
+    if (!request_open_extras(r) || (n > 0 && heap_push(&w->deadlines, &r->deadline,
+                                                       now + ms * USEC_PER_MSEC) == -1)) {
+        request_close_extras(r);
         free(r);
         return NULL;
     }
-    request_keep_keys(r, command, (char *)(r->places + n));
+    request_keep_words(r, command, (struct span *)(r->places + n));
     list_init(&r->in_client);
     list_init(&r->in_plan);
     list_append(command->tag_len == 0 ? &client->requests : &client->tagged,
@@ -86,6 +127,7 @@ request_new(struct client *client, const struct command *command, usec_t now)
     request_count(w, command);
     metrics_add(w->metrics, METRIC_inflight_requests, 1);
     r->complete = n == 0;
+    r->answered = now;
     if (r->complete)
         client_ready(client);
     else
@@ -127,12 +169,29 @@ request_hold_pack(struct request *r, struct item_pack *pack)
     return true;
 }
 
+static void
+request_trace(struct request *r, size_t i)
+{
+    const struct worker *w = r->client->worker;
+    struct span id;
+
+    r->traces[i].source = w->sources[sources_resolve(w, r->results[i].key, &id)]->name;
+    r->traces[i].asked = r->places[i].waiter.answered != NULL;
+    r->traces[i].wait_us = (unsigned)(clock_now() - r->arrived);
+}
+
 /* The one way a result becomes known. */
 static void
 request_settle(struct request *r, size_t i, enum item_status status)
 {
     assert(r->results[i].status == ITEM_OPEN && status != ITEM_OPEN && r->open > 0);
     r->results[i].status = status;
+    if (r->traces != NULL)
+        request_trace(r, i);
+    if (r->due != NULL) {
+        r->due[r->ndue++] = (uint32_t)i;
+        client_ready(r->client);
+    }
     if (--r->open == 0)
         request_complete(r);
 }
@@ -171,10 +230,8 @@ request_expire(struct request *r)
     for (i = 0; i < r->n; i++) {
         loader_cancel(&r->places[i].waiter);
         if (r->results[i].status == ITEM_OPEN)
-            r->results[i].status = ITEM_FAIL_TIMEOUT;
+            request_settle(r, i, ITEM_FAIL_TIMEOUT);
     }
-    r->open = 0;
-    request_complete(r);
 }
 
 /* clang-format off */
@@ -207,6 +264,12 @@ request_count_fates(const struct request *r, struct metrics *m)
     metrics_add(m, METRIC_failures, failures);
 }
 
+bool
+request_has_due(const struct request *r)
+{
+    return r->due != NULL && r->shown < r->ndue;
+}
+
 void
 request_render(struct request *r, struct buf *out, usec_t now)
 {
@@ -214,17 +277,23 @@ request_render(struct request *r, struct buf *out, usec_t now)
     struct reply reply = {
         .results = r->results,
         .nresults = r->n,
+        .traces = r->traces,
+        .due = r->due == NULL ? NULL : r->due + r->shown,
+        .ndue = r->ndue - r->shown,
+        .more = !r->complete,
         .elapsed = r->answered > r->arrived ? r->answered - r->arrived : 0,
+        .session = &r->client->session,
         .board = w->heritage->board,
         .now = now,
+        .max_connections = w->heritage->max_connections,
         .each_source = sources_each,
         .arg = w,
     };
 
-    assert(r->complete);
-    if (r->command.kind == COMMAND_FETCH)
+    r->shown = r->ndue;
+    if (r->complete && r->n > 0)
         request_count_fates(r, w->metrics);
-    r->client->protocol->answer(out, &r->command, &reply);
+    r->command.answer(out, &r->command, &reply);
 }
 
 void
@@ -248,5 +317,6 @@ request_free(struct request *r)
         item_pack_unref(&r->packs[i]);
     if (r->packs != r->packs_inline)
         free(r->packs);
+    request_close_extras(r);
     free(r);
 }

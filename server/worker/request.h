@@ -42,6 +42,10 @@ struct request {
     size_t open;    /* places not known yet */
     size_t bytes;   /* of the items so far */
     bool complete;
+    struct item_trace *traces; /* NULL, or one for each place */
+    uint32_t *due;             /* as_done: places in the order they became known */
+    size_t ndue;
+    size_t shown; /* of those, already said */
     struct item_result *results;
     struct request_place *places;
     struct item_pack **packs;
@@ -61,7 +65,10 @@ void request_answer(struct request *r, size_t i, enum item_status status);
 /* The deadline has come: open places become FAIL timeout. */
 void request_expire(struct request *r);
 
-/* Appends the answer; the request is complete. */
+/* Has an incomplete request lines to show already (order=done)? */
+bool request_has_due(const struct request *r);
+
+/* Appends the answer, or, while the request is incomplete, the lines that are due. */
 void request_render(struct request *r, struct buf *out, usec_t now);
 
 /* Cancels what it waits for, leaves every list, frees. */

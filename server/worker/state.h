@@ -57,6 +57,7 @@ struct worker {
 
     struct acceptor *acceptor;
     bool listeners_closed;
+    uint64_t last_session;
     struct parser parser;
     char *read_buffer;
 
@@ -92,6 +93,9 @@ void deadlines_arm(struct worker *w);
 /* Looks up the open places of planned requests, in turn, at most loader.turn_ids of
  * them; the rest resumes in the next turn. */
 void planner_run(struct worker *w);
+
+/* Makes a command an error when it asks for a field that a source of its keys has not. */
+void planner_check(const struct worker *w, struct command *command);
 
 /* --- sources.c --- */
 

@@ -23,7 +23,9 @@ static const char *const kind_names[] = {
     [COMMAND_VERSION] = "version",
     [COMMAND_STATS] = "stats",
     [COMMAND_STATS_WORKERS] = "stats workers",
+    [COMMAND_INVALIDATE] = "invalidate",
     [COMMAND_QUIT] = "quit",
+    [COMMAND_LOCAL] = "local",
     [COMMAND_ERROR] = "error",
 };
 
@@ -82,14 +84,14 @@ driver_note(struct driver *d, const struct command *c)
 static bool
 driver_parse(struct driver *d, struct span rest, size_t *consumed)
 {
-    const struct protocol *protocol = protocol_detect(rest);
+    const struct protocol *protocol = protocol_detect(&d->session, rest);
     struct command command;
 
     *consumed = SIZE_MAX;
-    switch (protocol->parse(&d->parser, rest, &d->scanned, consumed, &command)) {
+    switch (protocol->parse(&d->parser, &d->session, rest, consumed, &command)) {
     case PARSE_MORE:
         assert_int_equal(*consumed, 0);
-        assert_int_equal(d->scanned, rest.n); /* no byte is searched twice */
+        assert_int_equal(d->session.scanned, rest.n); /* no byte is searched twice */
         return false;
     case PARSE_COMMAND:
         driver_note(d, &command);
@@ -102,7 +104,7 @@ driver_parse(struct driver *d, struct span rest, size_t *consumed)
         return true;
     }
     assert_in_range(*consumed, 1, rest.n);
-    assert_int_equal(d->scanned, 0);
+    assert_int_equal(d->session.scanned, 0);
     return true;
 }
 

@@ -13,7 +13,7 @@
 struct driver {
     struct parser parser;
     struct buf input;
-    size_t scanned;
+    struct session session;
     bool closed;
     struct buf said; /* one line for each command, see native_driver.c */
 };

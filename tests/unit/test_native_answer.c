@@ -29,7 +29,7 @@ assert_answer(const struct command *c, const struct reply *r, const char *expect
 {
     struct buf out = BUF_INIT;
 
-    protocol_native.answer(&out, c, r);
+    native_answer(&out, c, r);
     assert_false(buf_failed(&out));
     buf_append_char(&out, '\0');
     assert_string_equal(out.data, expected);
@@ -125,7 +125,7 @@ native_answers_the_largest_items_and_keys(void **state)
     assert_non_null(json);
     memset(key, 'k', sizeof(key));
     memset(json, 'j', 100000);
-    protocol_native.answer(&out, &c, &r);
+    native_answer(&out, &c, &r);
     assert_int_equal(buf_size(&out), strlen("#0123456789abcdef ITEM  \r\n") +
                                          sizeof(key) + 100000 +
                                          strlen("#0123456789abcdef DONE 1 0 0 ms=0.000"
@@ -217,8 +217,8 @@ assert_tagged_like_untagged(enum command_kind kind, const struct reply *r)
     char *p, *q;
     size_t n, lines = 0;
 
-    protocol_native.answer(&a, &plain, r);
-    protocol_native.answer(&b, &tagged, r);
+    native_answer(&a, &plain, r);
+    native_answer(&b, &tagged, r);
     buf_append_char(&a, '\0');
     buf_append_char(&b, '\0');
     for (p = a.data, q = b.data; *p != '\0'; p += n, q += n) {
@@ -263,7 +263,7 @@ native_helps_with_every_verb_and_knows_each(void **state)
     size_t n = 0;
 
     (void)state;
-    protocol_native.answer(&out, &c, &r);
+    native_answer(&out, &c, &r);
     buf_append_char(&out, '\0');
     for (line = out.data; strcmp(line, "END\r\n") != 0; line = end + 2) {
         end = strstr(line, "\r\n");
@@ -299,11 +299,11 @@ native_marks_an_answer_that_memory_had_no_room_for(void **state)
     struct buf out = BUF_INIT;
 
     (void)state;
-    protocol_native.answer(&out, &c, &r);
+    native_answer(&out, &c, &r);
     assert_true(buf_failed(&out));
     buf_clear(&out);
     c = command(COMMAND_SOURCES, "t");
-    protocol_native.answer(&out, &c, &r);
+    native_answer(&out, &c, &r);
     assert_true(buf_failed(&out));
     buf_fini(&out);
 }

@@ -1,0 +1,126 @@
+/*
+ * project.c - parts of an item, without taking it apart.
+ */
+#include "server/item/project.h"
+
+#include "server/item/json.h"
+
+/* The end of the string that begins (with its quote) at 'p'. */
+static const char *
+skip_string(const char *p, const char *end)
+{
+    for (p++; p < end && *p != '"'; p++) {
+        if (*p == '\\')
+            p++;
+    }
+    return p < end ? p + 1 : end;
+}
+
+static const char *
+skip_nested(const char *p, const char *end)
+{
+    size_t depth = 0;
+
+    while (p < end) {
+        if (*p == '"') {
+            p = skip_string(p, end);
+            continue;
+        }
+        depth += *p == '{' || *p == '[';
+        depth -= *p == '}' || *p == ']';
+        p++;
+        if (depth == 0)
+            break;
+    }
+    return p;
+}
+
+/* The end of the value that begins at 'p'. */
+static const char *
+skip_value(const char *p, const char *end)
+{
+    if (p >= end)
+        return end;
+    if (*p == '"')
+        return skip_string(p, end);
+    if (*p == '{' || *p == '[')
+        return skip_nested(p, end);
+    while (p < end && *p != ',' && *p != '}' && *p != ']')
+        p++;
+    return p;
+}
+
+struct json_walk
+json_walk_begin(struct span object)
+{
+    bool is_object = object.n >= 2 && object.p[0] == '{';
+
+    return is_object ? (struct json_walk){ object.p + 1, object.p + object.n - 1 }
+                     : (struct json_walk){ NULL, NULL };
+}
+
+bool
+json_walk_next(struct json_walk *walk, struct span *name, struct span *value)
+{
+    const char *p = walk->p, *end = walk->end, *from;
+
+    if (p == end)
+        return false;
+    from = p;
+    p = skip_string(p, end);
+    *name = span_of(from + 1, (size_t)(p - from) - 2);
+    from = p + 1; /* behind the colon */
+    p = skip_value(from, end);
+    *value = span_of(from, (size_t)(p - from));
+    walk->p = p < end ? p + 1 : end; /* behind the comma */
+    return true;
+}
+
+static bool
+find_member(struct span object, struct span name, struct span *value)
+{
+    struct json_walk walk = json_walk_begin(object);
+    struct span member;
+
+    while (json_walk_next(&walk, &member, value)) {
+        if (span_equal(member, name))
+            return true;
+    }
+    return false;
+}
+
+bool
+json_find(struct span object, struct span path, struct span *value)
+{
+    const char *point;
+    size_t n;
+
+    if (find_member(object, path, value))
+        return true;
+    while ((point = memchr(path.p, '.', path.n)) != NULL) {
+        n = (size_t)(point - path.p);
+        if (!find_member(object, span_of(path.p, n), &object))
+            return false;
+        path = span_of(point + 1, path.n - n - 1);
+        if (find_member(object, path, value))
+            return true;
+    }
+    return false;
+}
+
+void
+json_project(struct buf *out, struct span object, const struct span *fields, size_t n)
+{
+    struct span value;
+    size_t i;
+
+    buf_append_char(out, '{');
+    for (i = 0; i < n; i++) {
+        if (i > 0)
+            buf_append_char(out, ',');
+        json_append_string(out, fields[i]);
+        buf_append_char(out, ':');
+        buf_append_span(out, json_find(object, fields[i], &value) ? value : SPAN("null"));
+    }
+    buf_append_char(out, '}');
+}

@@ -1,0 +1,40 @@
+/*
+ * project.h - parts of an item, without taking it apart.
+ *
+ * Owns: finding members in the compact JSON that compose.h writes.  The input is trusted
+ * to be valid and compact; nothing is copied, values are spans of the item's own bytes,
+ * digit for digit.
+ */
+#ifndef SERVER_ITEM_PROJECT_H
+#define SERVER_ITEM_PROJECT_H
+
+#include "common/buf.h"
+#include "common/compiler.h"
+#include "common/span.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A walk over the members of an object. */
+struct json_walk {
+    const char *p;
+    const char *end;
+};
+
+struct json_walk json_walk_begin(struct span object);
+
+/* The next member: its name as written between the quotes, and its value.  false: that
+ * was the last. */
+bool json_walk_next(struct json_walk *walk, struct span *name, struct span *value)
+    MUST_CHECK;
+
+/* The value at 'path': a member of that very name, or, when there is none, the names
+ * between the points one inside the other ("attrs.color").  false: nothing there. */
+bool json_find(struct span object, struct span path, struct span *value) MUST_CHECK;
+
+/* Appends an object that holds only 'fields' of 'object', in that order, each named as
+ * asked; what is not there is null. */
+void json_project(struct buf *out, struct span object, const struct span *fields,
+                  size_t n);
+
+#endif

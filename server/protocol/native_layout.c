@@ -1,0 +1,218 @@
+/*
+ * native_layout.c - all items in one DATA line: as an array, a map or columns.
+ *
+ *     array    [{...},null,{...}]             one element for each position
+ *     map      {"7":{...},"8":null}           one member for each distinct key
+ *     columns  {"id":[7,null],"name":[...]}   one array for each field
+ *
+ * What is unavailable is null; the letters behind DONE's status= tell why.
+ */
+#include "server/protocol/native.h"
+
+#include "server/item/json.h"
+#include "server/item/project.h"
+
+#include <stdlib.h>
+
+/* Different fields in one answer; beyond that the rest is left out. */
+#define COLUMNS_MAX 4096
+
+static void
+append_item(struct buf *out, const struct command *c, const struct item_result *r)
+{
+    if (r->status != ITEM_FOUND)
+        BUF_APPEND_LIT(out, "null");
+    else if (c->nfields == 0)
+        buf_append_span(out, r->json);
+    else
+        json_project(out, r->json, c->fields, c->nfields);
+}
+
+static void
+append_array(struct buf *out, const struct command *c, const struct reply *r)
+{
+    size_t i;
+
+    buf_append_char(out, '[');
+    for (i = 0; i < r->nresults; i++) {
+        if (i > 0)
+            buf_append_char(out, ',');
+        append_item(out, c, &r->results[i]);
+    }
+    buf_append_char(out, ']');
+}
+
+/* --- map ------------------------------------------------------------------------- */
+
+static int
+compare_keys(const void *a, const void *b)
+{
+    const struct item_result *x = *(const struct item_result *const *)a;
+    const struct item_result *y = *(const struct item_result *const *)b;
+    size_t n = x->key.n < y->key.n ? x->key.n : y->key.n;
+    int order = memcmp(x->key.p, y->key.p, n);
+
+    if (order != 0)
+        return order;
+    if (x->key.n != y->key.n)
+        return x->key.n < y->key.n ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
+
+/* Sorted, so that a key asked twice is one member: JSON forgives no duplicates. */
+static void
+append_map(struct buf *out, const struct command *c, const struct reply *r)
+{
+    const struct item_result **sorted = malloc((r->nresults + 1) * sizeof(*sorted));
+    bool first = true;
+    size_t i;
+
+    if (sorted == NULL) {
+        out->failed = true;
+        return;
+    }
+    for (i = 0; i < r->nresults; i++)
+        sorted[i] = &r->results[i];
+    qsort(sorted, r->nresults, sizeof(*sorted), compare_keys);
+    buf_append_char(out, '{');
+    for (i = 0; i < r->nresults; i++) {
+        if (i > 0 && span_equal(sorted[i]->key, sorted[i - 1]->key))
+            continue;
+        if (!first)
+            buf_append_char(out, ',');
+        first = false;
+        json_append_string(out, sorted[i]->key);
+        buf_append_char(out, ':');
+        append_item(out, c, sorted[i]);
+    }
+    buf_append_char(out, '}');
+    free(sorted);
+}
+
+/* --- columns ----------------------------------------------------------------------- */
+
+struct columns {
+    struct span *names; /* as written in JSON, without quotes */
+    size_t n;
+};
+
+static bool
+columns_add(struct columns *cols, struct span name)
+{
+    size_t i;
+
+    for (i = 0; i < cols->n; i++) {
+        if (span_equal(cols->names[i], name))
+            return true;
+    }
+    if (cols->n == COLUMNS_MAX)
+        return false;
+    cols->names[cols->n++] = name;
+    return true;
+}
+
+/* Every member that any item has, in the order of first sight.  Items of one source have
+ * the same ones, so most items only confirm what is known. */
+static void
+columns_gather(struct columns *cols, const struct reply *r)
+{
+    struct span name, value;
+    size_t i, at;
+
+    for (i = 0; i < r->nresults; i++) {
+        struct json_walk walk = json_walk_begin(r->results[i].json);
+
+        if (r->results[i].status != ITEM_FOUND)
+            continue;
+        for (at = 0; json_walk_next(&walk, &name, &value); at++) {
+            if (at < cols->n && span_equal(cols->names[at], name))
+                continue;
+            if (!columns_add(cols, name))
+                return;
+        }
+    }
+}
+
+static void
+append_column(struct buf *out, const struct reply *r, struct span path)
+{
+    struct span value;
+    size_t i;
+
+    buf_append_char(out, '[');
+    for (i = 0; i < r->nresults; i++) {
+        if (i > 0)
+            buf_append_char(out, ',');
+        if (r->results[i].status == ITEM_FOUND &&
+            json_find(r->results[i].json, path, &value))
+            buf_append_span(out, value);
+        else
+            BUF_APPEND_LIT(out, "null");
+    }
+    buf_append_char(out, ']');
+}
+
+static void
+append_columns(struct buf *out, const struct command *c, const struct reply *r)
+{
+    struct columns cols = { malloc(COLUMNS_MAX * sizeof(struct span)), 0 };
+    size_t i;
+
+    if (cols.names == NULL) {
+        out->failed = true;
+        return;
+    }
+    if (c->nfields == 0)
+        columns_gather(&cols, r);
+    buf_append_char(out, '{');
+    for (i = 0; i < (c->nfields == 0 ? cols.n : c->nfields); i++) {
+        if (i > 0)
+            buf_append_char(out, ',');
+        if (c->nfields == 0) {
+            buf_append_char(out, '"');
+            buf_append_span(out, cols.names[i]);
+            buf_append_char(out, '"');
+        } else {
+            json_append_string(out, c->fields[i]);
+        }
+        buf_append_char(out, ':');
+        append_column(out, r, c->nfields == 0 ? cols.names[i] : c->fields[i]);
+    }
+    buf_append_char(out, '}');
+    free(cols.names);
+}
+
+void
+native_append_data(struct buf *out, const struct command *c, const struct reply *r)
+{
+    native_append_tag(out, c);
+    BUF_APPEND_LIT(out, "DATA ");
+    switch (c->layout) {
+    case LAYOUT_LINES:
+    case LAYOUT_ARRAY:
+        append_array(out, c, r);
+        break;
+    case LAYOUT_MAP:
+        append_map(out, c, r);
+        break;
+    case LAYOUT_COLUMNS:
+        append_columns(out, c, r);
+        break;
+    }
+    BUF_APPEND_LIT(out, "\r\n");
+}
+
+void
+native_append_statuses(struct buf *out, const struct reply *r)
+{
+    size_t i;
+
+    BUF_APPEND_LIT(out, " status=");
+    for (i = 0; i < r->nresults; i++) {
+        enum item_status status = r->results[i].status;
+
+        buf_append_char(out, status == ITEM_FOUND  ? 'I'
+                             : status == ITEM_MISS ? 'M'
+                                                   : 'F');
+    }
+}
