@@ -278,7 +278,7 @@ native_helps_with_every_verb_and_knows_each(void **state)
         driver_fini(&d);
         n++;
     }
-    assert_int_equal(n, 7);
+    assert_int_equal(n, 8 + 6); /* verbs, and options of fetch */
     buf_fini(&out);
 }
 
