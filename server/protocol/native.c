@@ -235,29 +235,13 @@ arguments_any(struct parser *p, struct session *s, struct span rest, struct comm
     (void)out;
 }
 
-static void
-arguments_stats(struct parser *p, struct session *s, struct span rest,
-                struct command *out)
-{
-    struct span word;
-
-    (void)p;
-    (void)s;
-    if (!text_next_word(&rest, &word))
-        return;
-    if (span_equal(word, SPAN("workers")))
-        out->kind = COMMAND_STATS_WORKERS;
-    else
-        command_refuse(out, COMMAND_ERROR_UNKNOWN, "");
-}
-
 /* clang-format off */
 static const struct verb verbs[] = {
     { "fetch",      COMMAND_FETCH,      0, arguments_fetch,      native_answer, "fetch [option=value ...] [--] key ...: ITEM, MISS or FAIL for each, then DONE" },
     { "invalidate", COMMAND_INVALIDATE, 0, arguments_invalidate, native_answer, "invalidate key ...: forget what is cached of them" },
     { "ping",       COMMAND_PING,       0, arguments_none,       native_answer, "ping: PONG" },
     { "sources",    COMMAND_SOURCES,    0, arguments_none,       native_answer, "sources: where items come from; source:id asks one by name" },
-    { "stats",      COMMAND_STATS,      0, arguments_stats,      native_answer, "stats [workers]: counters of all workers, or the workers one by one" },
+    { "stats",      COMMAND_STATS,      0, memcached_arguments_stats, native_answer, "stats [workers]: counters of all workers, or the workers one by one" },
     { "version",    COMMAND_VERSION,    0, arguments_any,        native_answer, "version: the memcached version whose replies can be relied on" },
     { "help",       COMMAND_HELP,       0, arguments_none,       native_answer, "help: these lines" },
     { "quit",       COMMAND_QUIT,       0, arguments_any,        native_answer, "quit: closes the connection" },

@@ -22,6 +22,7 @@ parser_fini(struct parser *p)
     free(p->keys.at);
     free(p->fields.at);
     free(p->args.at);
+    buf_fini(&p->text);
     memset(p, 0, sizeof(*p));
 }
 
@@ -29,6 +30,7 @@ void
 parser_begin(struct parser *p)
 {
     p->keys.n = p->fields.n = p->args.n = 0;
+    buf_clear(&p->text);
 }
 
 bool
@@ -90,7 +92,7 @@ is_resp_start(char c)
 const struct protocol *
 protocol_detect(struct session *s, struct span input)
 {
-    if (!s->resp && is_resp_start(input.p[0]))
+    if (!s->resp && s->swallow == 0 && is_resp_start(input.p[0]))
         s->resp = true;
     return s->resp ? &protocol_resp : &protocol_text;
 }

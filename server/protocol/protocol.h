@@ -68,6 +68,7 @@ struct command {
     enum command_kind kind;
     enum command_error error;
     const char *error_text; /* static; may be "" */
+    bool omits_failures;    /* the answer leaves failed ids out: they are counted */
     command_answer *answer; /* how this verb of this dialect is answered */
     bool close;             /* nothing that follows can be understood */
     unsigned tag_len;       /* 0: untagged, answered in request order */
@@ -108,6 +109,7 @@ struct parser {
     struct words keys;
     struct words fields;
     struct words args;
+    struct buf text; /* bytes of words that do not stand in the input as they are */
 };
 
 void parser_init(struct parser *p, const struct protocol_limits *limits);
@@ -124,16 +126,25 @@ void parser_finish(const struct parser *p, struct command *out);
 
 #define SESSION_NAME_MAX 64
 
+/* A key, the same key in base64 and the words that an answer repeats. */
+#define SESSION_HELD_MAX (2 * COMMAND_KEY_MAX + 64)
+
 /* What a connection's dialect remembers between requests. */
 struct session {
     size_t scanned;     /* bytes at the front of the input that hold no end of line */
     bool resp;          /* latched: this connection speaks RESP */
     unsigned resp3;     /* answers are in RESP3 */
+    size_t frame_at;    /* a RESP array that is not whole: bytes done with, */
+    size_t frame_left;  /* words still to come, */
+    size_t frame_bulk;  /* length of the next one plus 1; 0: not read yet */
     uint64_t id;        /* of the connection, unique in this worker */
     size_t swallow;     /* bytes of a data block still to be discarded */
     bool swallow_bad;   /* ... and they did not end as they must */
     unsigned held_verb; /* what to answer when the block is over */
     unsigned held_flags;
+    size_t held_key_len; /* the key, at the front of 'held' */
+    size_t held_len;     /* with the words behind it */
+    char held[SESSION_HELD_MAX];
     char name[SESSION_NAME_MAX]; /* CLIENT SETNAME */
 };
 

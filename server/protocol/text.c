@@ -152,7 +152,7 @@ text_parse(struct parser *p, struct session *s, struct span input, size_t *consu
     out->error_text = "";
     parser_begin(p);
     if (s->swallow > 0)
-        return memcached_block(s, input, consumed, out);
+        return memcached_block(p, s, input, consumed, out);
     if (!is_text_start(input.p[0]))
         return PARSE_CLOSE;
     end = memchr(input.p + s->scanned, '\n', input.n - s->scanned);
@@ -178,6 +178,8 @@ text_parse(struct parser *p, struct session *s, struct span input, size_t *consu
     parse_line(p, s, line, out);
     if (out->kind == COMMAND_ERROR)
         parser_begin(p); /* nothing is looked up for a request that is wrong */
+    else if (s->swallow > 0)
+        return PARSE_NOTHING; /* its data block comes first */
     parser_finish(p, out);
     return PARSE_COMMAND;
 }

@@ -36,7 +36,11 @@ bool text_next_word(struct span *rest, struct span *word) MUST_CHECK;
 bool text_has_control(struct span s);
 
 /* A data block is being swallowed (session.swallow > 0): goes on with it. */
-enum parse_verdict memcached_block(struct session *s, struct span input, size_t *consumed,
-                                   struct command *out);
+enum parse_verdict memcached_block(struct parser *p, struct session *s, struct span input,
+                                   size_t *consumed, struct command *out);
+
+/* What follows "stats": workers, or one of memcached's subjects. */
+void memcached_arguments_stats(struct parser *p, struct session *s, struct span rest,
+                               struct command *out);
 
 #endif

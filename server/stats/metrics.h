@@ -37,6 +37,7 @@ enum metric_kind {
     X(COUNTER, fail_overload,        "FAIL overload") \
     X(COUNTER, fail_badid,           "FAIL badid: not a value of the key column's type") \
     X(COUNTER, fail_toobig,          "FAIL toobig: the item is larger than limits.item") \
+    X(COUNTER, get_omitted,          "failed ids left out of answers in memcached's dialect") \
     X(COUNTER, protocol_errors,      "requests answered ERROR") \
     X(COUNTER, foreign_protocols,    "connections closed: HTTP, TLS or binary bytes on this port") \
     X(COUNTER, output_closed,        "clients closed for not reading their answers") \

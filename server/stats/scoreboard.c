@@ -196,6 +196,59 @@ print_stat(struct buf *out, const char *name, uint64_t value)
     BUF_APPEND_LIT(out, "\r\n");
 }
 
+/* Figures of memcached under its own names, for programs that watch one and take an
+ * absent name for a dead server.  What no row of metrics.h stands for is 0. */
+static const struct {
+    const char *name;
+    enum metric first; /* added up; METRIC_COUNT: nothing */
+    enum metric second;
+} memcached_names[] = {
+    { "cmd_get", METRIC_ids, METRIC_COUNT },
+    { "get_hits", METRIC_items, METRIC_COUNT },
+    { "get_misses", METRIC_misses, METRIC_failures },
+    { "cmd_set", METRIC_COUNT, METRIC_COUNT },
+    { "cmd_flush", METRIC_COUNT, METRIC_COUNT },
+    { "cmd_touch", METRIC_COUNT, METRIC_COUNT },
+    { "cas_hits", METRIC_COUNT, METRIC_COUNT },
+    { "cas_misses", METRIC_COUNT, METRIC_COUNT },
+    { "cas_badval", METRIC_COUNT, METRIC_COUNT },
+    { "delete_hits", METRIC_COUNT, METRIC_COUNT },
+    { "delete_misses", METRIC_COUNT, METRIC_COUNT },
+    { "incr_hits", METRIC_COUNT, METRIC_COUNT },
+    { "incr_misses", METRIC_COUNT, METRIC_COUNT },
+    { "decr_hits", METRIC_COUNT, METRIC_COUNT },
+    { "decr_misses", METRIC_COUNT, METRIC_COUNT },
+    { "touch_hits", METRIC_COUNT, METRIC_COUNT },
+    { "touch_misses", METRIC_COUNT, METRIC_COUNT },
+    { "auth_cmds", METRIC_COUNT, METRIC_COUNT },
+    { "auth_errors", METRIC_COUNT, METRIC_COUNT },
+    { "curr_items", METRIC_COUNT, METRIC_COUNT },
+    { "total_items", METRIC_COUNT, METRIC_COUNT },
+    { "bytes", METRIC_COUNT, METRIC_COUNT },
+    { "limit_maxbytes", METRIC_COUNT, METRIC_COUNT },
+    { "evictions", METRIC_COUNT, METRIC_COUNT },
+    { "expired_unfetched", METRIC_COUNT, METRIC_COUNT },
+    { "evicted_unfetched", METRIC_COUNT, METRIC_COUNT },
+    { "reclaimed", METRIC_COUNT, METRIC_COUNT },
+    { "listen_disabled_num", METRIC_COUNT, METRIC_COUNT },
+    { "conn_yields", METRIC_COUNT, METRIC_COUNT },
+};
+
+static void
+print_memcached_names(struct buf *out, const uint64_t sum[METRIC_COUNT])
+{
+    size_t i;
+
+    for (i = 0; i < ARRAY_LEN(memcached_names); i++) {
+        enum metric first = memcached_names[i].first;
+        enum metric second = memcached_names[i].second;
+
+        print_stat(out, memcached_names[i].name,
+                   (first < METRIC_COUNT ? sum[first] : 0) +
+                       (second < METRIC_COUNT ? sum[second] : 0));
+    }
+}
+
 void
 scoreboard_print_stats(const struct scoreboard *board, usec_t now, struct buf *out)
 {
@@ -211,12 +264,14 @@ scoreboard_print_stats(const struct scoreboard *board, usec_t now, struct buf *o
     print_stat(out, "time", (uint64_t)time(NULL));
     BUF_APPEND_LIT(out, "STAT version " FETCHD_VERSION "\r\n");
     print_stat(out, "pointer_size", 8 * sizeof(void *));
+    print_stat(out, "threads", workers);
     print_stat(out, "workers", workers);
     print_stat(out, "workers_ready", ready);
     print_stat(out, "worker_deaths", atomic_load(&board->shared->deaths));
     scoreboard_sum(board, sum);
     for (i = 0; i < METRIC_COUNT; i++)
         print_stat(out, metric_infos[i].name, sum[i]);
+    print_memcached_names(out, sum);
 }
 
 void

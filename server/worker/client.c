@@ -119,7 +119,10 @@ client_parse(struct client *c, struct span input)
 static void
 client_note_partial(struct client *c, usec_t now)
 {
-    if (buf_size(&c->in) == 0 || buf_size(&c->in) != c->session.scanned)
+    bool partial = (buf_size(&c->in) > 0 && buf_size(&c->in) == c->session.scanned) ||
+                   c->session.swallow > 0;
+
+    if (!partial)
         c->line_since = 0;
     else if (c->line_since == 0)
         c->line_since = now;

@@ -262,6 +262,8 @@ request_count_fates(const struct request *r, struct metrics *m)
             failures += fates[fate_metrics[i].status];
     }
     metrics_add(m, METRIC_failures, failures);
+    if (r->command.omits_failures)
+        metrics_add(m, METRIC_get_omitted, failures);
 }
 
 bool

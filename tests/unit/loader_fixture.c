@@ -131,14 +131,15 @@ all_heard(const struct bench *b)
     return sum;
 }
 
-struct heard *
-bench_want_until(struct bench *b, size_t flow, const char *id, usec_t deadline)
+static struct heard *
+want(struct bench *b, size_t flow, const char *id, usec_t deadline, bool fresh)
 {
     struct heard *h = &b->waiters[b->nwaiters++];
     unsigned before = all_heard(b);
 
     assert_true(b->nwaiters <= BENCH_WAITERS && flow < BENCH_FLOWS);
     h->waiter.deadline = deadline;
+    h->waiter.fresh = fresh;
     h->waiter.answered = on_answer;
     assert_int_equal(loader_want(b->loader, &b->flows[flow], span_str(id), &h->waiter),
                      0);
@@ -147,9 +148,21 @@ bench_want_until(struct bench *b, size_t flow, const char *id, usec_t deadline)
 }
 
 struct heard *
+bench_want_until(struct bench *b, size_t flow, const char *id, usec_t deadline)
+{
+    return want(b, flow, id, deadline, false);
+}
+
+struct heard *
 bench_want(struct bench *b, size_t flow, const char *id)
 {
-    return bench_want_until(b, flow, id, b->now + PATIENCE);
+    return want(b, flow, id, b->now + PATIENCE, false);
+}
+
+struct heard *
+bench_want_fresh(struct bench *b, size_t flow, const char *id)
+{
+    return want(b, flow, id, b->now + PATIENCE, true);
 }
 
 void

@@ -49,6 +49,9 @@ int bench_teardown(void **state);
 /* Wants 'id' for one more waiter, who has ten seconds; nobody hears anything meanwhile. */
 struct heard *bench_want(struct bench *b, size_t flow, const char *id);
 
+/* The same for one who takes nothing that was asked for before. */
+struct heard *bench_want_fresh(struct bench *b, size_t flow, const char *id);
+
 struct heard *bench_want_until(struct bench *b, size_t flow, const char *id,
                                usec_t deadline);
 

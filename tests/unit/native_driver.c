@@ -3,6 +3,7 @@
  * came of them:
  *
  *     fetch <a> <b>         #tag fetch deadline=5 <a>         ping
+ *     fetch fresh done trace as=map fields=<a><b> <1>         invalidate (1) (2)
  *     error syntax          #tag error unknown                error toolong close
  *     hangup
  */
@@ -55,6 +56,24 @@ driver_fini(struct driver *d)
 }
 
 static void
+note_options(struct buf *out, const struct command *c)
+{
+    static const char *const layouts[] = { [LAYOUT_LINES] = "",
+                                           [LAYOUT_ARRAY] = " as=array",
+                                           [LAYOUT_MAP] = " as=map",
+                                           [LAYOUT_COLUMNS] = " as=columns" };
+    size_t i;
+
+    if (c->deadline_ms != 0)
+        buf_append_fmt(out, " deadline=%u", c->deadline_ms);
+    buf_append_fmt(out, "%s%s%s%s", c->fresh ? " fresh" : "", c->as_done ? " done" : "",
+                   c->trace ? " trace" : "", layouts[c->layout]);
+    assert_int_equal(c->fields_must_exist, c->nfields > 0);
+    for (i = 0; i < c->nfields; i++)
+        buf_append_fmt(out, "%s<%.*s>", i == 0 ? " fields=" : "", SPAN_FMT(c->fields[i]));
+}
+
+static void
 driver_note(struct driver *d, const struct command *c)
 {
     struct buf *out = &d->said;
@@ -68,14 +87,18 @@ driver_note(struct driver *d, const struct command *c)
         buf_append_span(out, span_str(error_names[c->error]));
     if (c->close)
         BUF_APPEND_LIT(out, " close");
-    if (c->deadline_ms != 0 && c->kind == COMMAND_FETCH)
-        buf_append_fmt(out, " deadline=%u", c->deadline_ms);
+    if (c->kind == COMMAND_FETCH)
+        note_options(out, c);
+    else
+        assert_int_equal(c->nfields, 0);
     assert_int_equal(c->nkeys > 0, c->kind == COMMAND_FETCH);
     for (i = 0; i < c->nkeys; i++) {
         BUF_APPEND_LIT(out, " <");
         buf_append_span(out, c->keys[i]);
         BUF_APPEND_LIT(out, ">");
     }
+    for (i = 0; i < c->nargs; i++)
+        buf_append_fmt(out, " (%.*s)", SPAN_FMT(c->args[i]));
     BUF_APPEND_LIT(out, "\n");
     d->closed = c->close || c->kind == COMMAND_QUIT;
 }

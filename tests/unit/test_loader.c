@@ -243,6 +243,90 @@ loader_joins_what_is_in_flight(void **state)
 }
 
 static void
+loader_lets_a_fresh_want_join_what_is_not_sent_yet(void **state)
+{
+    struct bench *b = *state;
+    struct heard *first = bench_want(b, 0, "7"), *fresh = bench_want_fresh(b, 1, "7"),
+                 *last = bench_want(b, 2, "7");
+
+    assert_int_equal(metrics_get(&b->metrics, METRIC_coalesced), 2);
+    assert_int_equal(metrics_get(&b->metrics, METRIC_queued_ids), 1);
+    bench_end_turn(b);
+    assert_string_equal(bench_ids(b, 0), "7");
+    bench_complete(b, 0);
+    assert_heard(first, ITEM_FOUND);
+    assert_heard(fresh, ITEM_FOUND);
+    assert_heard(last, ITEM_FOUND);
+    assert_int_equal(b->fetches, 1);
+}
+
+static void
+loader_never_lets_a_fresh_want_join_what_was_sent(void **state)
+{
+    struct bench *b = *state;
+    struct heard *first = bench_want(b, 0, "7"), *fresh, *also;
+
+    b->room = 2;
+    bench_end_turn(b);
+    fresh = bench_want_fresh(b, 1, "7");
+    also = bench_want_fresh(b, 2, "7"); /* joins the fresh one, not yet sent */
+    assert_int_equal(metrics_get(&b->metrics, METRIC_queued_ids), 1);
+    bench_end_turn(b);
+    assert_int_equal(b->fetches, 2);
+    assert_string_equal(bench_ids(b, 1), "7");
+    bench_done(b, 0, BATCH_COMPLETE); /* there was no such row when it was asked */
+    assert_heard(first, ITEM_MISS);
+    assert_silence(fresh);
+    bench_complete(b, 0);
+    assert_found(fresh, "{\"id\":\"7\"}");
+    assert_found(also, "{\"id\":\"7\"}");
+}
+
+static void
+loader_answers_two_statements_of_one_id_each_to_its_own(void **state)
+{
+    struct bench *b = *state;
+    struct heard *first = bench_want(b, 0, "7"), *fresh, *third;
+
+    b->room = 3;
+    bench_end_turn(b);
+    fresh = bench_want_fresh(b, 0, "7");
+    bench_end_turn(b);
+    third = bench_want_fresh(b, 0, "7"); /* two are on their way: neither will do */
+    bench_end_turn(b);
+    assert_int_equal(b->fetches, 3);
+    bench_complete(b, 1); /* out of order */
+    assert_silence(first);
+    assert_heard(fresh, ITEM_FOUND);
+    bench_done(b, 0, BATCH_COMPLETE);
+    assert_heard(first, ITEM_MISS);
+    assert_silence(third);
+    bench_complete(b, 0);
+    assert_heard(third, ITEM_FOUND);
+    assert_true(loader_idle(b->loader));
+}
+
+static void
+loader_cancels_one_of_two_wants_of_an_id_alone(void **state)
+{
+    struct bench *b = *state;
+    struct heard *first = bench_want(b, 0, "7"), *fresh, *other;
+
+    bench_end_turn(b);
+    fresh = bench_want_fresh(b, 1, "7");
+    loader_cancel(&fresh->waiter);
+    assert_int_equal(metrics_get(&b->metrics, METRIC_queued_ids), 0);
+    other = bench_want(b, 2, "7"); /* may join what is on its way */
+    assert_true(loader_idle(b->loader));
+    bench_complete(b, 0);
+    bench_end_turn(b);
+    assert_heard(first, ITEM_FOUND);
+    assert_heard(other, ITEM_FOUND);
+    assert_silence(fresh);
+    assert_int_equal(b->fetches, 1);
+}
+
+static void
 loader_never_sends_what_nobody_waits_for(void **state)
 {
     struct bench *b = *state;
@@ -335,6 +419,10 @@ main(void)
         BENCH_TEST(loader_splits_a_batch_evenly_between_flows),
         BENCH_TEST(loader_lets_an_id_of_two_flows_count_once),
         BENCH_TEST(loader_joins_what_is_in_flight),
+        BENCH_TEST(loader_lets_a_fresh_want_join_what_is_not_sent_yet),
+        BENCH_TEST(loader_never_lets_a_fresh_want_join_what_was_sent),
+        BENCH_TEST(loader_answers_two_statements_of_one_id_each_to_its_own),
+        BENCH_TEST(loader_cancels_one_of_two_wants_of_an_id_alone),
         BENCH_TEST(loader_never_sends_what_nobody_waits_for),
         BENCH_TEST(loader_forgets_a_waiter_cancelled_in_flight),
         BENCH_TEST(loader_flow_may_go_when_its_waiters_are_gone),

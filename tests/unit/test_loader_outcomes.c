@@ -99,6 +99,28 @@ loader_counts_a_loss_and_a_timeout_together(void **state)
     assert_heard(h, ITEM_FOUND);
 }
 
+/* What is asked again was asked before: a fresh want does not join it either. */
+static void
+loader_lets_a_fresh_want_join_no_second_try(void **state)
+{
+    struct bench *b = *state;
+    struct heard *first = bench_want(b, 0, "7"), *fresh;
+
+    bench_end_turn(b);
+    fresh = bench_want_fresh(b, 1, "7");
+    bench_done(b, 0, BATCH_LOST);
+    bench_end_turn(b);
+    bench_done(b, 0, BATCH_LOST);
+    assert_heard(first, ITEM_FAIL_DATABASE);
+    assert_silence(fresh);
+    bench_end_turn(b);
+    bench_done(b, 0, BATCH_LOST); /* its own tries */
+    assert_silence(fresh);
+    bench_end_turn(b);
+    bench_complete(b, 0);
+    assert_heard(fresh, ITEM_FOUND);
+}
+
 /* Answers every batch as a source would that does not accept 'bad'; returns how many
  * batches it took. */
 static unsigned
@@ -384,6 +406,7 @@ main(void)
         BENCH_TEST(loader_asks_once_more_after_a_loss),
         BENCH_TEST(loader_ends_a_timeout_for_those_without_time),
         BENCH_TEST(loader_counts_a_loss_and_a_timeout_together),
+        BENCH_TEST(loader_lets_a_fresh_want_join_no_second_try),
         BENCH_TEST(loader_halves_until_the_refused_id_is_alone),
         BENCH_TEST(loader_halves_until_the_row_that_does_not_fit_is_alone),
         BENCH_TEST(loader_halves_what_was_cut_twice),

@@ -119,6 +119,51 @@ static const struct row options[] = {
     { "fetch - ---\n",                    "fetch <-> <--->\n" },
 };
 
+static const struct row more_options[] = {
+    { "fetch fields=a 7\n",               "fetch fields=<a> <7>\n" },
+    { "fetch fields=b,a.c,d 7\n",         "fetch fields=<b><a.c><d> <7>\n" },
+    { "fetch fields=a=b 7\n",             "fetch fields=<a=b> <7>\n" },
+    { "fetch fields= 7\n",                "error option\n" },
+    { "fetch fields=a,,b 7\n",            "error option\n" },
+    { "fetch fields=,a 7\n",              "error option\n" },
+    { "fetch fields=a, 7\n",              "error option\n" },
+    { "fetch maxage=0 7\n",               "fetch fresh <7>\n" },
+    { "fetch maxage=000 7\n",             "fetch fresh <7>\n" },
+    { "fetch maxage=1 7\n",               "fetch <7>\n" },
+    { "fetch maxage=86400000 7\n",        "fetch <7>\n" },
+    { "fetch maxage=86400001 7\n",        "error option\n" },
+    { "fetch maxage= 7\n",                "error option\n" },
+    { "fetch maxage=-1 7\n",              "error option\n" },
+    { "fetch maxage=never 7\n",           "error option\n" },
+    { "fetch order=done 7\n",             "fetch done <7>\n" },
+    { "fetch order=request 7\n",          "fetch <7>\n" },
+    { "fetch order=done order=request 7\n", "fetch <7>\n" },
+    { "fetch order= 7\n",                 "error option\n" },
+    { "fetch order=DONE 7\n",             "error option\n" },
+    { "fetch as=lines 7\n",               "fetch <7>\n" },
+    { "fetch as=array 7\n",               "fetch as=array <7>\n" },
+    { "fetch as=map 7\n",                 "fetch as=map <7>\n" },
+    { "fetch as=columns 7\n",             "fetch as=columns <7>\n" },
+    { "fetch as=array as=lines 7\n",      "fetch <7>\n" },
+    { "fetch as= 7\n",                    "error option\n" },
+    { "fetch as=table 7\n",               "error option\n" },
+    { "fetch as=map order=done 7\n",      "error option\n" },
+    { "fetch order=done as=map 7\n",      "error option\n" },
+    { "fetch order=done as=lines 7\n",    "fetch done <7>\n" },
+    { "fetch trace=1 7\n",                "fetch trace <7>\n" },
+    { "fetch trace=0 7\n",                "fetch <7>\n" },
+    { "fetch trace=yes 7\n",              "error option\n" },
+    { "fetch trace= 7\n",                 "error option\n" },
+    { "fetch trace=1 maxage=0 fields=a as=map deadline=5 7\n", "fetch deadline=5 fresh trace as=map fields=<a> <7>\n" },
+    { "fetch fields=a as=no 7\nfetch 8\n", "error option\nfetch <8>\n" },
+    { "fetch fields=a b=c\nfetch 8\n",    "error option\nfetch <8>\n" },
+    { "invalidate 1 a=b --\n",            "invalidate\n" },
+    { "#i invalidate 1\n",                "#i invalidate\n" },
+    { "invalidate\n",                     "error syntax\n" },
+    { "invalidate a\x01\n",               "error syntax\n" },
+    { "invalidate 1 2 3 4 5 6 7\n",       "error toomany\n" },
+};
+
 static const struct row blanks[] = {
     { "\n",                               "" },
     { "\r\n",                             "" },
@@ -187,6 +232,13 @@ native_reads_options_before_the_first_key(void **state)
 {
     (void)state;
     check_rows(options, ARRAY_LEN(options));
+}
+
+static void
+native_reads_every_option_and_refuses_wrong_values(void **state)
+{
+    (void)state;
+    check_rows(more_options, ARRAY_LEN(more_options));
 }
 
 static void
@@ -260,6 +312,8 @@ static const char conversation[] =
     "ping\r\n\n  \t\r\n#a fetch deadline=50 -- a=b 7\n"
     "fetch 1 2 3 4 5 6\nfetch 1 2 3 4 5 6 7\r\nfetch \xf0\x9f\x98\x80 007\r\n"
     "FETCH 1\nnonsense\r\n#toolongatagforus1 ping\n#b\n#c help\nstats workers\n"
+    "fetch fields=a,b.c as=map trace=1 7\n#d fetch order=done maxage=0 7 8\ninvalidate "
+    "1\n"
     "fetch what=1\nfetch a\x01\nversion 1 2 3\nsources\n";
 
 static const char *const endings[] = {
@@ -335,6 +389,7 @@ main(void)
         cmocka_unit_test(native_reads_every_verb),
         cmocka_unit_test(native_reads_tags),
         cmocka_unit_test(native_reads_options_before_the_first_key),
+        cmocka_unit_test(native_reads_every_option_and_refuses_wrong_values),
         cmocka_unit_test(native_is_generous_about_blanks),
         cmocka_unit_test(native_takes_keys_as_they_are),
         cmocka_unit_test(native_hangs_up_on_other_protocols),

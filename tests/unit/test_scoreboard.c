@@ -188,11 +188,15 @@ scoreboard_prints_a_line_for_every_metric(void **state)
     assert_string_equal(stat_value(&text, "workers"), "2");
     assert_string_equal(stat_value(&text, "workers_ready"), "1");
     assert_string_equal(stat_value(&text, "worker_deaths"), "2");
+    assert_string_equal(stat_value(&text, "threads"), "2");
+    assert_string_equal(stat_value(&text, "cmd_set"), "0");
+    assert_int_equal(strtoull(stat_value(&text, "get_misses"), NULL, 10),
+                     2000 + METRIC_misses + METRIC_failures);
     for (p = text.data; (p = strstr(p, "\r\n")) != NULL; p += 2) {
         lines++;
         assert_true(p[2] == '\0' || strncmp(p + 2, "STAT ", 5) == 0);
     }
-    assert_int_equal(lines, METRIC_COUNT + 8);
+    assert_int_equal(lines, METRIC_COUNT + 38); /* each name once */
     buf_fini(&text);
 }
 
