@@ -72,8 +72,9 @@ SOURCES := $(sort $(wildcard common/*.c server/*.c server/*/*.c))
 HEADERS := $(sort $(wildcard common/*.h server/*.h server/*/*.h))
 UNIT    := $(sort $(wildcard tests/unit/*.c))
 LOAD    := $(sort $(wildcard tests/load/*.c))
-C_FILES := $(SOURCES) $(HEADERS) $(UNIT) $(LOAD) \
-           $(sort $(wildcard tests/unit/*.h tests/load/*.h))
+FUZZ    := $(sort $(wildcard tests/fuzz/*.c))
+C_FILES := $(SOURCES) $(HEADERS) $(UNIT) $(LOAD) $(FUZZ) \
+           $(sort $(wildcard tests/unit/*.h tests/load/*.h tests/fuzz/*.h))
 
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY := $(filter-out $(BUILD)/server/main.o,$(OBJECTS))
@@ -81,10 +82,12 @@ COMMON  := $(filter $(BUILD)/common/%,$(OBJECTS))
 HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(UNIT)))
 TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(filter tests/unit/test_%,$(UNIT)))
 LOAD_OBJECTS := $(LOAD:%.c=$(BUILD)/%.o)
-ALL_OBJECTS  := $(OBJECTS) $(UNIT:%.c=$(BUILD)/%.o) $(LOAD_OBJECTS)
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,\
+                           $(filter-out %/fuzz_driver.c,$(FUZZ)))
+ALL_OBJECTS  := $(OBJECTS) $(UNIT:%.c=$(BUILD)/%.o) $(LOAD_OBJECTS) $(FUZZ:%.c=$(BUILD)/%.o)
 
-.PHONY: all all-tests loadgen test test-unit test-integration lint install uninstall \
-        clean format help deps FORCE
+.PHONY: all all-tests loadgen test test-unit test-integration fuzz fuzz-targets fuzz-run \
+        lint install uninstall clean format help deps FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -142,6 +145,27 @@ test-integration: all-tests
 	    $(PYTHON) -m pytest -q -n 2 --dist loadscope -p no:cacheprovider \
 	    tests/integration $(PYTEST_ARGS)
 
+# ---- fuzzing: each tests/fuzz/fuzz_<name>.c is a target, clang's libFuzzer drives it ----
+
+FUZZ_SECONDS ?= 60
+
+# Everything is built anew with clang and its coverage, in a directory of its own.
+FUZZ_MAKE = $(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)-fuzz \
+            SAN=fuzzer-no-link,address,undefined
+
+fuzz: # FUZZ_SECONDS for each target
+	+@$(FUZZ_MAKE) fuzz-run
+
+fuzz-targets: $(FUZZ_TARGETS)
+fuzz-run: $(FUZZ_TARGETS)
+	@scripts/run-fuzz $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+$(FUZZ_TARGETS): $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/fuzz_driver.o \
+                 $(BUILD)/libfetchd.a
+	$(SAY) "  LD $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+
 # ---- checks: each has one summary line and findings of the form file:line: ... ----
 
 LINT := layers headers size words scripts format cppcheck options
@@ -198,11 +222,12 @@ deps:
 	@scripts/deps build
 
 clean:
-	rm -rf build build-san build-clang $(filter-out . .. /,$(BUILD))
+	rm -rf build build-san build-clang build-fuzz $(filter-out . .. /,$(BUILD))
 
 help:
 	@echo "make                  the server, $(BUILD)/fetchd (V=1: show commands)"
 	@echo "make test             unit and integration tests; also: test-unit, test-integration"
+	@echo "make fuzz             fuzzes each parser for FUZZ_SECONDS=60"
 	@echo "make lint             all checks; one alone: $(LINT:%=lint-%)"
 	@echo "make loadgen          the load generator, $(BUILD)/loadgen"
 	@echo "make all-tests        builds server, tests and load generator, runs nothing"
