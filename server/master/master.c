@@ -184,6 +184,38 @@ master_kill_late(struct master *m)
         master_stop(m, KILL_GRACE, WORKER_EXIT_START);
 }
 
+/* A worker that is alive but does not run: its heart, in shared memory, stands still. */
+static void
+master_watch(struct master *m)
+{
+    usec_t now = clock_now(), beat;
+    size_t i;
+
+    if (!supervisor_watch_due(&m->supervisor, now))
+        return;
+    for (i = 0; i < m->supervisor.nslots; i++) {
+        int pid = (int)m->supervisor.slots[i].pid;
+
+        beat = slot_heartbeat(scoreboard_slot(m->board, i));
+        switch (supervisor_watch(&m->supervisor, i, beat, now)) {
+        case WATCH_FINE:
+            break;
+        case WATCH_WARNED:
+            log_warn("worker slot=%zu pid=%d does not respond silent_ms=%llu", i, pid,
+                     (unsigned long long)((now - beat) / USEC_PER_MSEC));
+            break;
+        case WATCH_ABORTED:
+            log_error("worker slot=%zu pid=%d hangs; aborting it", i, pid);
+            kill(pid, SIGABRT);
+            break;
+        case WATCH_KILLED:
+            log_error("worker slot=%zu pid=%d still hangs; killing it", i, pid);
+            kill(pid, SIGKILL);
+            break;
+        }
+    }
+}
+
 /* --- listening to children ---------------------------------------------------------------- */
 
 static void
@@ -300,9 +332,11 @@ master_sleep_time(const struct master *m)
     if (m->supervisor.stopping && (wake == 0 || m->kill_at < wake))
         wake = m->kill_at;
     if (wake == 0)
-        left = 60 * USEC_PER_SEC;
+        left = SUPERVISOR_WATCH_EVERY;
     else
         left = wake > now ? wake - now : 0;
+    if (left > SUPERVISOR_WATCH_EVERY)
+        left = SUPERVISOR_WATCH_EVERY;
     return (struct timespec){ (time_t)(left / USEC_PER_SEC),
                               (long)(left % USEC_PER_SEC) * 1000 };
 }
@@ -339,6 +373,7 @@ master_loop(struct master *m)
             master_reap(m);
         master_take_signals(m);
         master_kill_late(m);
+        master_watch(m);
         master_lose_patience(m);
     }
     free(fds);
@@ -399,6 +434,7 @@ master_open(struct master *m)
         .respawn_min = c->respawn_min_ms * USEC_PER_MSEC,
         .respawn_max = c->respawn_max_ms * USEC_PER_MSEC,
         .start_timeout = c->start_timeout_ms * USEC_PER_MSEC,
+        .hang_timeout = c->hang_timeout_ms * USEC_PER_MSEC,
     };
     size_t i;
 
