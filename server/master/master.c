@@ -13,6 +13,7 @@
 #include "common/process.h"
 #include "server/master/child.h"
 #include "server/master/daemon.h"
+#include "server/master/identity.h"
 #include "server/master/listeners.h"
 #include "server/master/obituary.h"
 #include "server/master/pidfile.h"
@@ -22,7 +23,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -382,33 +382,16 @@ master_loop(struct master *m)
 
 /* --- start and end -------------------------------------------------------------------------------- */
 
-/* Whom the children become.  Root must be consented to: user = "root". */
 static bool
 master_identify(struct master *m)
 {
-    const char *name = m->config->user;
-    const struct passwd *pw;
+    struct buf error = BUF_INIT;
+    bool ok = identity_find(m->config->user, &m->identity, &error);
 
-    if (name[0] == '\0') {
-        if (geteuid() != 0)
-            return true;
-        log_error("refusing to serve as root: set user (user = \"root\" if you mean it)");
-        return false;
-    }
-    /* cppcheck-suppress getpwnamCalled ; one thread */
-    if ((pw = getpwnam(name)) == NULL) {
-        log_error("user \"%s\" does not exist", name);
-        return false;
-    }
-    if (geteuid() != 0 && pw->pw_uid != geteuid()) {
-        log_error("cannot become user \"%s\": not started as root", name);
-        return false;
-    }
-    snprintf(m->identity.name, sizeof(m->identity.name), "%s", name);
-    m->identity.change = geteuid() == 0 && pw->pw_uid != 0;
-    m->identity.uid = pw->pw_uid;
-    m->identity.gid = pw->pw_gid;
-    return true;
+    if (!ok)
+        log_error("%.*s", SPAN_FMT(buf_span(&error)));
+    buf_fini(&error);
+    return ok;
 }
 
 /* 0 in the configuration: as many as the descriptors of all workers allow. */
