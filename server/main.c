@@ -44,7 +44,7 @@ static const char usage[] =
     "  -T, --print          print the effective configuration, passwords masked\n"
     "  -d, --daemon         go into the background once every worker serves; messages go "
     "on\n"
-    "                       to standard error unless that is a terminal\n"
+    "                       to standard error unless that is a terminal or a pipe\n"
     "      --options        list every option: name, type, default, range, reload, help\n"
     "  -h, --help           this text\n"
     "  -V, --version        the version\n"
