@@ -5,6 +5,7 @@
 #include "common/process.h"
 #include "server/config/config.h"
 #include "server/master/daemon.h"
+#include "server/master/identity.h"
 #include "server/master/master.h"
 
 #include <getopt.h>
@@ -22,6 +23,7 @@
 
 struct arguments {
     const char *path;
+    bool path_is_default;
     bool check;
     bool print;
     bool daemonize;
@@ -42,7 +44,7 @@ static const char usage[] =
     "  -T, --print          print the effective configuration, passwords masked\n"
     "  -d, --daemon         go into the background once every worker serves; messages go "
     "on\n"
-    "                       to standard error unless that is a terminal\n"
+    "                       to standard error unless that is a terminal or a pipe\n"
     "      --options        list every option: name, type, default, range, reload, help\n"
     "  -h, --help           this text\n"
     "  -V, --version        the version\n"
@@ -199,7 +201,8 @@ parse_arguments(struct arguments *a, int argc, char **argv)
         take_argument(a, which, optarg);
     if (optind < argc)
         wrong_arguments("unexpected argument; options begin with a dash");
-    if (a->path == NULL && a->over.database_url == NULL)
+    a->path_is_default = a->path == NULL && a->over.database_url == NULL;
+    if (a->path_is_default)
         a->path = DEFAULT_FILE;
 }
 
@@ -214,11 +217,28 @@ load_configuration(const struct arguments *a)
     if (ok && !a->check && !a->print)
         ok = config_resolve(config, &error);
     if (!ok) {
-        fprintf(stderr, "fetchd: %.*s\n", SPAN_FMT(buf_span(&error)));
+        fprintf(stderr, "fetchd: %.*s%s\n", SPAN_FMT(buf_span(&error)),
+                a->path_is_default ? " (-c FILE, or --database URL --table NAME)" : "");
         config_free(&config);
     }
     buf_fini(&error);
     return config;
+}
+
+/* Everything that would refuse a start and can be known without the database. */
+static int
+check_configuration(const struct arguments *a, const struct config *config)
+{
+    struct process_identity identity;
+    struct buf error = BUF_INIT;
+    bool good = identity_find(config->user, &identity, &error);
+
+    if (good)
+        printf("fetchd: configuration %s is good\n", a->path == NULL ? "" : a->path);
+    else
+        fprintf(stderr, "fetchd: %.*s\n", SPAN_FMT(buf_span(&error)));
+    buf_fini(&error);
+    return good ? EXIT_SUCCESS : EX_CONFIG;
 }
 
 int
@@ -242,9 +262,9 @@ main(int argc, char **argv)
         print_and_exit(&text);
     }
     if (a.check) {
-        printf("fetchd: configuration %s is good\n", a.path == NULL ? "" : a.path);
+        code = check_configuration(&a, config);
         config_free(&config);
-        return EXIT_SUCCESS;
+        return code;
     }
     if (a.daemonize && daemon_begin(&launch) == -1)
         fatal("cannot go into the background");

@@ -68,6 +68,7 @@ struct config {
     unsigned drain_timeout_ms;
     unsigned respawn_min_ms;
     unsigned respawn_max_ms;
+    unsigned hang_timeout_ms; /* a worker silent for so long is aborted */
     /* requests */
     unsigned deadline_ms;
     unsigned max_connections; /* 0: from RLIMIT_NOFILE */

@@ -3,7 +3,7 @@
  *
  * Read as the clients read them: '#' and ';' begin a comment line, '#' outside
  * quotes ends any line, a value may stand in single or double quotes, and the
- * escapes \b \t \n \r \\ \s are known.  The one in libmariadb would be handier, but
+ * escapes \b \t \n \r \\ \s \" \' are known.  The one in libmariadb would be handier, but
  * reports nothing: a file that is missing or not readable is passed over silently.
  */
 #include "server/config/optionfile.h"
@@ -82,7 +82,7 @@ cut_comment(char *text)
 static char *
 unquote(char *text)
 {
-    static const char from[] = "btnr\\s", to[] = "\b\t\n\r\\ ";
+    static const char from[] = "btnr\\s\"'", to[] = "\b\t\n\r\\ \"'";
     size_t n = strlen(text);
     char *in, *out;
 

@@ -55,6 +55,8 @@ static const struct option options[] = {
       "first pause before a worker that died at once is replaced" },
     { SECTION_TOP, "respawn_max", OPTION_MS, TOP(respawn_max_ms), "10s", 1, HOUR, RELOAD_GENERATION,
       "longest such pause; each further death doubles it up to here" },
+    { SECTION_TOP, "hang_timeout", OPTION_MS, TOP(hang_timeout_ms), "10s", 1500, HOUR, RELOAD_GENERATION,
+      "how long a worker may not respond before it is aborted and replaced" },
     { SECTION_TOP, "deadline", OPTION_MS, TOP(deadline_ms), "200ms", 1, HOUR, RELOAD_GENERATION,
       "a request is answered by then, with FAIL timeout for what is not there" },
 

@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -61,13 +63,22 @@ daemon_begin(struct daemon_launch *launch)
     return setsid() == -1 ? -1 : 0;
 }
 
+/* A log file somebody chose, or the journal's socket, stays.  A terminal goes away some
+ * day, and whoever reads a pipe would wait for its end as long as we live. */
+static bool
+is_for_good(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && !isatty(fd) && !S_ISFIFO(st.st_mode);
+}
+
 void
 daemon_leave(struct daemon_launch *launch)
 {
     if (launch->word_fd == -1)
         return;
-    /* A log file somebody chose stays; a terminal goes away some day. */
-    if (isatty(STDERR_FILENO))
+    if (!is_for_good(STDERR_FILENO))
         redirect(STDERR_FILENO, O_WRONLY);
     close(launch->word_fd);
     launch->word_fd = -1;

@@ -13,6 +13,7 @@
 #include "common/process.h"
 #include "server/master/child.h"
 #include "server/master/daemon.h"
+#include "server/master/identity.h"
 #include "server/master/listeners.h"
 #include "server/master/obituary.h"
 #include "server/master/pidfile.h"
@@ -22,7 +23,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +184,38 @@ master_kill_late(struct master *m)
         master_stop(m, KILL_GRACE, WORKER_EXIT_START);
 }
 
+/* A worker that is alive but does not run: its heart, in shared memory, stands still. */
+static void
+master_watch(struct master *m)
+{
+    usec_t now = clock_now(), beat;
+    size_t i;
+
+    if (!supervisor_watch_due(&m->supervisor, now))
+        return;
+    for (i = 0; i < m->supervisor.nslots; i++) {
+        int pid = (int)m->supervisor.slots[i].pid;
+
+        beat = slot_heartbeat(scoreboard_slot(m->board, i));
+        switch (supervisor_watch(&m->supervisor, i, beat, now)) {
+        case WATCH_FINE:
+            break;
+        case WATCH_WARNED:
+            log_warn("worker slot=%zu pid=%d does not respond silent_ms=%llu", i, pid,
+                     (unsigned long long)((now - beat) / USEC_PER_MSEC));
+            break;
+        case WATCH_ABORTED:
+            log_error("worker slot=%zu pid=%d hangs; aborting it", i, pid);
+            kill(pid, SIGABRT);
+            break;
+        case WATCH_KILLED:
+            log_error("worker slot=%zu pid=%d still hangs; killing it", i, pid);
+            kill(pid, SIGKILL);
+            break;
+        }
+    }
+}
+
 /* --- listening to children ---------------------------------------------------------------- */
 
 static void
@@ -300,9 +332,11 @@ master_sleep_time(const struct master *m)
     if (m->supervisor.stopping && (wake == 0 || m->kill_at < wake))
         wake = m->kill_at;
     if (wake == 0)
-        left = 60 * USEC_PER_SEC;
+        left = SUPERVISOR_WATCH_EVERY;
     else
         left = wake > now ? wake - now : 0;
+    if (left > SUPERVISOR_WATCH_EVERY)
+        left = SUPERVISOR_WATCH_EVERY;
     return (struct timespec){ (time_t)(left / USEC_PER_SEC),
                               (long)(left % USEC_PER_SEC) * 1000 };
 }
@@ -339,6 +373,7 @@ master_loop(struct master *m)
             master_reap(m);
         master_take_signals(m);
         master_kill_late(m);
+        master_watch(m);
         master_lose_patience(m);
     }
     free(fds);
@@ -347,33 +382,16 @@ master_loop(struct master *m)
 
 /* --- start and end -------------------------------------------------------------------------------- */
 
-/* Whom the children become.  Root must be consented to: user = "root". */
 static bool
 master_identify(struct master *m)
 {
-    const char *name = m->config->user;
-    const struct passwd *pw;
+    struct buf error = BUF_INIT;
+    bool ok = identity_find(m->config->user, &m->identity, &error);
 
-    if (name[0] == '\0') {
-        if (geteuid() != 0)
-            return true;
-        log_error("refusing to serve as root: set user (user = \"root\" if you mean it)");
-        return false;
-    }
-    /* cppcheck-suppress getpwnamCalled ; one thread */
-    if ((pw = getpwnam(name)) == NULL) {
-        log_error("user \"%s\" does not exist", name);
-        return false;
-    }
-    if (geteuid() != 0 && pw->pw_uid != geteuid()) {
-        log_error("cannot become user \"%s\": not started as root", name);
-        return false;
-    }
-    snprintf(m->identity.name, sizeof(m->identity.name), "%s", name);
-    m->identity.change = geteuid() == 0 && pw->pw_uid != 0;
-    m->identity.uid = pw->pw_uid;
-    m->identity.gid = pw->pw_gid;
-    return true;
+    if (!ok)
+        log_error("%.*s", SPAN_FMT(buf_span(&error)));
+    buf_fini(&error);
+    return ok;
 }
 
 /* 0 in the configuration: as many as the descriptors of all workers allow. */
@@ -399,6 +417,7 @@ master_open(struct master *m)
         .respawn_min = c->respawn_min_ms * USEC_PER_MSEC,
         .respawn_max = c->respawn_max_ms * USEC_PER_MSEC,
         .start_timeout = c->start_timeout_ms * USEC_PER_MSEC,
+        .hang_timeout = c->hang_timeout_ms * USEC_PER_MSEC,
     };
     size_t i;
 

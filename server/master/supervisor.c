@@ -11,6 +11,13 @@
 
 #define DOUBLINGS_MAX 20
 
+/* The watchdog's steps (a heart beats every 250 ms). */
+#define WARN_AFTER (1 * USEC_PER_SEC)
+#define KILL_AFTER_ABORT (2 * USEC_PER_SEC)
+
+/* A look that comes so late says that we were stopped ourselves. */
+#define LATE (2 * USEC_PER_SEC)
+
 static bool
 slot_lives(const struct supervisor_slot *slot)
 {
@@ -93,6 +100,7 @@ supervisor_ready(struct supervisor *s, size_t slot, usec_t now)
     if (slot >= s->nslots || sl->state != CHILD_STARTING)
         return;
     sl->state = CHILD_READY;
+    sl->stage = WATCH_FINE;
     sl->since = now;
 }
 
@@ -150,6 +158,46 @@ supervisor_next_late(const struct supervisor *s, usec_t now)
             return (long)i;
     }
     return -1;
+}
+
+bool
+supervisor_watch_due(struct supervisor *s, usec_t now)
+{
+    usec_t since = now - s->watched;
+    bool late = since >= LATE;
+
+    if (since < SUPERVISOR_WATCH_EVERY)
+        return false;
+    s->watched = now;
+    return !late;
+}
+
+static enum watch_stage
+watch_stage_of(const struct supervisor *s, usec_t silence)
+{
+    if (silence >= s->rules.hang_timeout + KILL_AFTER_ABORT)
+        return WATCH_KILLED;
+    if (silence >= s->rules.hang_timeout)
+        return WATCH_ABORTED;
+    return silence >= WARN_AFTER ? WATCH_WARNED : WATCH_FINE;
+}
+
+enum watch_stage
+supervisor_watch(struct supervisor *s, size_t slot, usec_t beat, usec_t now)
+{
+    struct supervisor_slot *sl = &s->slots[slot];
+    enum watch_stage stage;
+
+    if (sl->state != CHILD_READY)
+        return WATCH_FINE;
+    stage = watch_stage_of(s, now > beat ? now - beat : 0);
+    if (stage == WATCH_FINE)
+        sl->stage = WATCH_FINE;
+    if (stage <= sl->stage)
+        return WATCH_FINE;
+    /* One step at a time: nobody is killed who was not aborted before. */
+    sl->stage++;
+    return sl->stage;
 }
 
 usec_t

@@ -29,12 +29,21 @@ enum child_state {
     CHILD_GONE, /* reaped while stopping; nobody follows */
 };
 
+/* How far the watchdog has gone with a child whose heart does not beat. */
+enum watch_stage {
+    WATCH_FINE,
+    WATCH_WARNED,  /* silent for a second */
+    WATCH_ABORTED, /* silent for hang_timeout: SIGABRT, for its last words */
+    WATCH_KILLED,  /* and 2 s later: SIGKILL */
+};
+
 struct supervisor_slot {
     enum child_state state;
     pid_t pid; /* > 0 while STARTING or READY */
     usec_t since;
     usec_t due;
     unsigned early_deaths; /* in a row */
+    enum watch_stage stage;
     unsigned restarts;
 };
 
@@ -42,6 +51,7 @@ struct supervisor_rules {
     usec_t respawn_min;
     usec_t respawn_max;
     usec_t start_timeout; /* a child that is not ready by then is killed */
+    usec_t hang_timeout;
 };
 
 struct supervisor {
@@ -49,6 +59,7 @@ struct supervisor {
     struct supervisor_slot *slots;
     size_t nslots;
     bool stopping;
+    usec_t watched; /* when the hearts were looked at last */
 };
 
 /* What became of a reaped child. */
@@ -84,6 +95,18 @@ void supervisor_stop(struct supervisor *s);
 
 /* A child that took too long to get ready; -1: none. */
 long supervisor_next_late(const struct supervisor *s, usec_t now);
+
+/* How often hearts are looked at. */
+#define SUPERVISOR_WATCH_EVERY (500 * USEC_PER_MSEC)
+
+/* Time to look at the hearts?  When we ourselves come much too late (stopped, or the
+ * machine was), the others may have been stopped with us: they get this round free. */
+bool supervisor_watch_due(struct supervisor *s, usec_t now);
+
+/* Looks at one heart that beat last at 'beat'.  Returns the stage that is to be acted on
+ * now, WATCH_FINE when there is nothing to do. */
+enum watch_stage supervisor_watch(struct supervisor *s, size_t slot, usec_t beat,
+                                  usec_t now);
 
 /* When to look again at the latest; 0: nothing is planned. */
 usec_t supervisor_wakeup(const struct supervisor *s);

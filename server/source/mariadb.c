@@ -11,6 +11,7 @@
 #include "server/source/mariadb_error.h"
 #include "server/source/mariadb_table.h"
 
+#include <mysqld_error.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -74,7 +75,10 @@ on_down(void *arg, unsigned code, const char *text)
 {
     struct mariadb *db = arg;
 
-    if (!db->announced_down)
+    if (!db->announced_down && code == ER_ACCESS_DENIED_ERROR)
+        log_error("database name=%s down error=\"%s\"; check user and password",
+                  db->settings->name, text);
+    else if (!db->announced_down)
         log_warn("database name=%s down error=\"%s\"; connecting again",
                  db->settings->name, text);
     db->announced_down = true;

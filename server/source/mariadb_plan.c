@@ -60,6 +60,26 @@ mariadb_column_kind(const MYSQL_FIELD *field)
     return field->charsetnr == CHARSET_BINARY ? COMPOSE_BINARY : COMPOSE_TEXT;
 }
 
+bool
+mariadb_key_matches(const MYSQL_FIELD *field, const struct key_type *type)
+{
+    bool is_unsigned = (field->flags & UNSIGNED_FLAG) != 0;
+
+    switch (mariadb_column_kind(field)) {
+    case COMPOSE_NUMBER:
+        return type->kind == KEY_INTEGER && type->is_unsigned == is_unsigned;
+    case COMPOSE_BINARY:
+        return type->kind == KEY_BINARY;
+    case COMPOSE_TEXT:
+    case COMPOSE_JSON:
+        return type->kind == KEY_TEXT;
+    case COMPOSE_BITS:
+    case COMPOSE_SKIP:
+        break;
+    }
+    return false;
+}
+
 /* What must be the same for a column to be written and matched as before. */
 static uint64_t
 field_signature(const MYSQL_FIELD *field)

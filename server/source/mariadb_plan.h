@@ -12,6 +12,7 @@
 #include "common/hash.h"
 #include "common/span.h"
 #include "server/item/compose.h"
+#include "server/source/key.h"
 
 #include <mysql.h>
 #include <stdbool.h>
@@ -40,6 +41,9 @@ void mariadb_plan_fini(struct mariadb_plan *plan);
  * key, for matching only; else the column named 'key_name' is. */
 enum plan_change mariadb_plan_update(struct mariadb_plan *plan, const MYSQL_FIELD *fields,
                                      unsigned n, const char *key_name, bool key_apart);
+
+/* Is this column still of the key type that the look at the table found? */
+bool mariadb_key_matches(const MYSQL_FIELD *field, const struct key_type *type);
 
 /* How a column is written. */
 enum compose_kind mariadb_column_kind(const MYSQL_FIELD *field);

@@ -97,8 +97,14 @@ table_on_fields(struct mariadb_statement *s, const MYSQL_FIELD *fields, unsigned
     bool first = t->plan.compose == NULL;
 
     t->change = mariadb_plan_update(&t->plan, fields, n, t->key, t->key_apart);
-    if (first && t->change == PLAN_NEW)
-        t->change = PLAN_SAME;
+    if (t->change == PLAN_SAME || t->change == PLAN_USELESS)
+        return;
+    /* What counts is what the last look said: the definition may have changed between it
+     * and the first statement too. */
+    if (!mariadb_key_matches(&fields[t->plan.key], &t->key_type))
+        t->change = PLAN_NEW_KEY;
+    else
+        t->change = first ? PLAN_SAME : PLAN_NEW;
 }
 
 /* The mean size of items, moving by an eighth: it cuts batches, nothing hangs on it. */

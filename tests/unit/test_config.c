@@ -277,14 +277,14 @@ an_option_file_fills_what_the_section_leaves_open(void **state)
                                         "[client]\n"
                                         "!includedir /etc/x\n"
                                         "user = reader # the one\n"
-                                        " password = 'a#b\\\\c\\s' \n"
+                                        " password = 'a#b\\\\c\\s\\\"\\'' \n"
                                         "host=\"db\"\r\nport=3399\n"
                                         "ssl-ca = /x\npassword\n; end\n"
                                         "[ client-mariadb ]\nhost = db2\n"
                                         "[mysqldump]\nhost = db3");
 
     assert_string_equal(c->databases[0].user, "reader");
-    assert_string_equal(c->databases[0].password, "a#b\\c ");
+    assert_string_equal(c->databases[0].password, "a#b\\c \"'");
     assert_string_equal(c->databases[0].host, "db2");
     assert_int_equal(c->databases[0].port, 3399);
     config_free(&c);

@@ -83,22 +83,25 @@ static void
 broken_grammar_is_refused_with_its_line(void **state)
 {
     static const struct refusal list[] = {
-        { "wrokers = 4", ":3: wrokers: no such option, expected one of: listen, workers, "
-                         "user, pid_file, backlog, log_level, start_timeout, "
-                         "drain_timeout, respawn_min, respawn_max, deadline, limits {}, "
-                         "loader {}, database {}, source {}" },
-        { "cache { }", ":3: cache: no such option, expected one of: listen, workers, "
-                       "user, pid_file, backlog, log_level, start_timeout, "
-                       "drain_timeout, respawn_min, respawn_max, deadline, limits {}, "
-                       "loader {}, database {}, source {}" },
+        { "wrokers = 4",
+          ":3: wrokers: no such option, expected one of: listen, workers, "
+          "user, pid_file, backlog, log_level, start_timeout, "
+          "drain_timeout, respawn_min, respawn_max, hang_timeout, deadline, limits {}, "
+          "loader {}, database {}, source {}" },
+        { "cache { }",
+          ":3: cache: no such option, expected one of: listen, workers, "
+          "user, pid_file, backlog, log_level, start_timeout, "
+          "drain_timeout, respawn_min, respawn_max, hang_timeout, deadline, limits {}, "
+          "loader {}, database {}, source {}" },
         { "/* one\n two */ loader { # three\n turn = 1 }",
           ":5: turn: no such option, expected one of: max_batch, batch_bytes, turn_ids" },
         { "include('/etc/passwd')", ":3: unexpected character \"(\"" },
         { "workers 4", ":3: workers: expected \"=\" after the name" },
-        { "workers = 4 5", ":3: 5: no such option, expected one of: listen, workers, "
-                           "user, pid_file, backlog, log_level, start_timeout, "
-                           "drain_timeout, respawn_min, respawn_max, deadline, limits "
-                           "{}, loader {}, database {}, source {}" },
+        { "workers = 4 5",
+          ":3: 5: no such option, expected one of: listen, workers, "
+          "user, pid_file, backlog, log_level, start_timeout, "
+          "drain_timeout, respawn_min, respawn_max, hang_timeout, deadline, limits "
+          "{}, loader {}, database {}, source {}" },
         { "workers =", ":3: the file ends in the middle of a setting" },
         { "workers = { 4 }", ":3: unexpected \"{\"" },
         { "workers += 4", ":3: workers: expected \"=\", \"+=\" is for lists" },

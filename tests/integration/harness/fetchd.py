@@ -31,7 +31,8 @@ def _spell(value: Value) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        escapes = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
+        return '"' + value.translate(escapes) + '"'
     return "{ " + ", ".join(_spell(v) for v in value) + " }"
 
 

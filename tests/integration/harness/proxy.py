@@ -64,6 +64,7 @@ class Proxy:
         self.cut_after = (
             -1
         )  # once: reset a connection after this many more bytes from MariaDB
+        self.cut_at: bytes | None = None  # reset a connection that says this
         self.greeting: bytes | None = None  # new connections: say this and hang up
         self.slice_bytes = 0  # pass this many bytes at a time
         self.connects = 0
@@ -216,6 +217,8 @@ class Proxy:
                 data = b""
             if commands is not None:
                 commands.feed(data)
+                if self.cut_at is not None and self.cut_at in data:
+                    data = b""
             queue.put_nowait((time.monotonic() + self.delay_s, data))
 
     async def _deliver(
