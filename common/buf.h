@@ -67,7 +67,8 @@ char *buf_reserve_slow(struct buf *b, size_t n) MUST_CHECK;
 static inline char *
 buf_reserve(struct buf *b, size_t n)
 {
-    if (likely(!b->failed && b->max == 0 && b->cap - b->len >= n && b->cap > 0))
+    if (likely(!b->failed && b->cap - b->len >= n && b->cap > 0 &&
+               (b->max == 0 || b->len - b->off + n <= b->max)))
         return b->data + b->len;
     return buf_reserve_slow(b, n);
 }

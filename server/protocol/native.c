@@ -10,8 +10,9 @@
 /* One day: more than anybody waits, far from overflowing. */
 #define MS_MAX 86400000ul
 
-/* Fields in one request; more than a table has columns. */
-#define FIELDS_MAX 4096
+/* Fields of an item, and of all items of an answer together: each is looked for. */
+#define FIELDS_MAX 256
+#define FIELDS_ALL_MAX 1000000
 
 /* --- options ------------------------------------------------------------------- */
 
@@ -56,6 +57,18 @@ option_maxage(struct parser *p, struct span value, struct command *out)
     return NULL;
 }
 
+static bool
+is_repeated(const struct words *words, struct span word)
+{
+    size_t i;
+
+    for (i = 0; i < words->n; i++) {
+        if (span_equal(words->at[i], word))
+            return true;
+    }
+    return false;
+}
+
 static const char *
 option_fields(struct parser *p, struct span value, struct command *out)
 {
@@ -66,8 +79,12 @@ option_fields(struct parser *p, struct span value, struct command *out)
     for (;;) {
         comma = memchr(value.p, ',', value.n);
         n = comma == NULL ? value.n : (size_t)(comma - value.p);
-        if (n == 0 || !words_add(&p->fields, FIELDS_MAX, span_of(value.p, n)))
+        if (n == 0 || n > COMMAND_KEY_MAX)
             return "fields: expected names with commas between them";
+        if (is_repeated(&p->fields, span_of(value.p, n)))
+            return "fields: a name stands there twice";
+        if (!words_add(&p->fields, FIELDS_MAX, span_of(value.p, n)))
+            return "fields: expected at most 256 names";
         if (comma == NULL)
             return NULL;
         value = span_of(comma + 1, value.n - n - 1);
@@ -193,6 +210,8 @@ arguments_fetch(struct parser *p, struct session *s, struct span rest,
     }
     if (p->keys.n == 0)
         command_refuse(out, COMMAND_ERROR_SYNTAX, "expected at least one key");
+    else if (p->keys.n * p->fields.n > FIELDS_ALL_MAX)
+        command_refuse(out, COMMAND_ERROR_TOOMANY, "ids times fields is over 1000000");
     else if (out->as_done && out->layout != LAYOUT_LINES)
         command_refuse(out, COMMAND_ERROR_OPTION, "order=done goes with as=lines only");
 }

@@ -78,6 +78,8 @@ append_map(struct buf *out, const struct command *c, const struct reply *r)
     for (i = 0; i < r->nresults; i++) {
         if (i > 0 && span_equal(sorted[i]->key, sorted[i - 1]->key))
             continue;
+        if (!utf8_valid(sorted[i]->key))
+            continue; /* cannot be a name in JSON; the letters still tell its fate */
         if (!first)
             buf_append_char(out, ',');
         first = false;

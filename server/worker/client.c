@@ -165,6 +165,8 @@ client_input(struct client *c, struct span input)
         return;
     }
     c->heard = clock_now();
+    if (done > 0)
+        c->line_since = 0; /* what is left over began just now */
     client_note_partial(c, c->heard);
     client_parse_later(c);
     client_update_reading(c);
@@ -226,7 +228,8 @@ client_on_writable(evutil_socket_t fd, short what, void *arg)
 static void
 client_render(struct client *c, struct request *r)
 {
-    request_render(r, &c->out, clock_now());
+    c->heard = clock_now(); /* whoever waited for us was not idle */
+    request_render(r, &c->out, c->heard);
     request_free(r);
 }
 
@@ -363,6 +366,8 @@ client_new(struct worker *w, int fd)
     c->worker = w;
     c->fd = fd;
     c->state = CLIENT_OPEN;
+    /* Far beyond what may wait unread: only an answer gone wild meets it. */
+    buf_init(&c->out, 2 * w->config->output_hard_bytes + w->config->line_max_bytes);
     c->heard = clock_now();
     c->session.id = ++w->last_session;
     list_init(&c->in_parse);

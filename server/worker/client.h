@@ -53,6 +53,7 @@ struct client {
     struct list tagged;
     unsigned nrequests;
     size_t nids;                /* positions of those requests */
+    size_t held;                /* bytes of items they hold already */
     struct loader_flow flows[]; /* one for each source */
 };
 

@@ -202,6 +202,14 @@ request_answer(struct request *r, size_t i, enum item_status status)
     request_settle(r, i, status);
 }
 
+static void
+request_hold(struct request *r, size_t i, struct span json)
+{
+    r->results[i].json = json;
+    r->held += json.n;
+    r->client->held += json.n;
+}
+
 void
 request_on_answer(struct loader_waiter *w, enum item_status status, struct span json,
                   struct item_pack *pack)
@@ -214,10 +222,12 @@ request_on_answer(struct loader_waiter *w, enum item_status status, struct span 
         r->bytes += json.n;
         if (r->bytes > r->client->worker->config->reply_max_bytes)
             status = ITEM_FAIL_TOOBIG;
-        else if (!request_hold_pack(r, pack))
-            status = ITEM_FAIL_OVERLOAD;
+        else if (r->client->held + json.n >
+                     r->client->worker->config->output_hard_bytes ||
+                 !request_hold_pack(r, pack))
+            status = ITEM_FAIL_OVERLOAD; /* unread output, though not written yet */
         else
-            r->results[i].json = json;
+            request_hold(r, i, json);
     }
     request_settle(r, i, status);
 }
@@ -314,6 +324,7 @@ request_free(struct request *r)
     list_remove(&r->in_client);
     r->client->nrequests--;
     r->client->nids -= r->n;
+    r->client->held -= r->held;
     metrics_sub(w->metrics, METRIC_inflight_requests, 1);
     for (i = 0; i < r->npacks; i++)
         item_pack_unref(&r->packs[i]);

@@ -40,7 +40,8 @@ struct request {
     size_t n;
     size_t planned; /* places [0, planned) were looked up */
     size_t open;    /* places not known yet */
-    size_t bytes;   /* of the items so far */
+    size_t bytes;   /* of the items so far, those that were too much included */
+    size_t held;    /* of the items that will be shown */
     bool complete;
     struct item_trace *traces; /* NULL, or one for each place */
     uint32_t *due;             /* as_done: places in the order they became known */
