@@ -36,7 +36,7 @@ struct batch {
     struct list link; /* on loader.retries while it waits to be asked again */
     struct loader *loader;
     struct item_pack *pack;
-    unsigned tries; /* how often it was lost or timed out before */
+    unsigned tries; /* how often it was lost before */
     size_t n;
     struct batch_place places[];
 };

@@ -19,7 +19,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Asked again at most this often after a loss or a timeout. */
+/* Asked again at most this often after a loss. */
 #define TRIES_MAX 1
 
 struct loader *
@@ -287,11 +287,9 @@ batch_settle_open(struct batch *b, enum batch_outcome outcome, usec_t now)
             batch_halve(b, ITEM_FAIL_TOOBIG);
         break;
     case BATCH_TIMEOUT:
+        /* Whoever has time left is asked for again; deadlines, not tries, end it. */
         batch_expire(b, now);
-        if (b->tries < TRIES_MAX)
-            batch_again(b, 0, b->n, b->tries + 1);
-        else
-            batch_answer_open(b, ITEM_FAIL_TIMEOUT);
+        batch_again(b, 0, b->n, b->tries);
         break;
     case BATCH_REFUSED:
         batch_halve(b, ITEM_FAIL_BADID);

@@ -109,9 +109,9 @@ enum batch_outcome {
     BATCH_FAILED,   /* refused as a whole for a reason that asking again won't mend */
     BATCH_LOST,     /* the connection went away: worth asking once more */
     BATCH_CUT,      /* ... while rows came: one of them may be what breaks it */
-    BATCH_TIMEOUT,  /* took longer than its budget */
-    BATCH_REFUSED,  /* one of its ids is not acceptable: ask again in halves */
-    BATCH_TOOBIG,   /* one of its rows does not fit: ask again in halves */
+    BATCH_TIMEOUT, /* took longer than its budget: asked again for those with time left */
+    BATCH_REFUSED, /* one of its ids is not acceptable: ask again in halves */
+    BATCH_TOOBIG,  /* one of its rows does not fit: ask again in halves */
 };
 
 /* The batch is over; it is freed and its waiters are told.  Not from source->fetch. */

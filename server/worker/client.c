@@ -371,6 +371,8 @@ client_new(struct worker *w, int fd)
     c->heard = clock_now();
     c->session.id = ++w->last_session;
     list_init(&c->in_parse);
+    list_init(&c->in_plan);
+    list_init(&c->to_plan);
     list_init(&c->in_write);
     list_init(&c->in_blocked);
     list_init(&c->requests);
@@ -429,6 +431,7 @@ client_close(struct client *c, const char *reason)
     event_del(c->read_event);
     event_del(c->write_event);
     list_remove(&c->in_parse);
+    list_remove(&c->in_plan);
     list_remove(&c->in_write);
     list_remove(&c->in_blocked);
     list_remove(&c->link);

@@ -32,6 +32,7 @@ enum client_state {
 struct client {
     struct list link;     /* worker.clients, later worker.to_free */
     struct list in_parse; /* worker.to_parse */
+    struct list in_plan;  /* worker.to_plan */
     struct list in_write; /* worker.to_write */
     struct list in_blocked;
     struct worker *worker;
@@ -51,6 +52,7 @@ struct client {
     usec_t linger_until;
     struct list requests; /* untagged, in order */
     struct list tagged;
+    struct list to_plan; /* requests with places that are not looked up yet */
     unsigned nrequests;
     size_t nids;                /* positions of those requests */
     size_t held;                /* bytes of items they hold already */

@@ -1,9 +1,10 @@
 /*
  * planner.c - each key: whose is it, is it an id, and then a want.
  *
- * Owns: the judgement of a place before anybody is asked.  Requests take turns, a slice
- * each, and a turn of the loop looks up a bounded number of ids: a request of 10,000
- * must not hold up the loop or the request behind it.
+ * Owns: the judgement of a place before anybody is asked.  Clients take turns, a slice
+ * each of their oldest request, and a turn of the loop looks up a bounded number of ids:
+ * a request of 10,000 must not hold up the loop, and whoever sent a hundred of them does
+ * not come before the one who sent a single id.
  */
 #include "server/worker/client.h"
 #include "server/worker/request.h"
@@ -95,6 +96,22 @@ planner_check(const struct worker *w, struct command *command)
     }
 }
 
+/* A slice of the client's oldest request; returns how many places were looked up. */
+static size_t
+plan_client(struct worker *w, struct client *c, size_t max)
+{
+    struct request *r;
+    size_t count;
+
+    if (list_empty(&c->to_plan))
+        return 0; /* expired meanwhile */
+    r = CONTAINER_OF(c->to_plan.next, struct request, in_plan);
+    count = plan_slice(w, r, max);
+    if (r->planned == r->n)
+        list_remove(&r->in_plan);
+    return count;
+}
+
 void
 planner_run(struct worker *w)
 {
@@ -102,10 +119,10 @@ planner_run(struct worker *w)
     struct list *node;
 
     while (left > 0 && (node = list_pop(&w->to_plan)) != NULL) {
-        struct request *r = CONTAINER_OF(node, struct request, in_plan);
+        struct client *c = CONTAINER_OF(node, struct client, in_plan);
 
-        left -= plan_slice(w, r, left < SLICE ? left : SLICE);
-        if (r->planned < r->n)
+        left -= plan_client(w, c, left < SLICE ? left : SLICE);
+        if (!list_empty(&c->to_plan))
             list_append(&w->to_plan, node);
     }
 }

@@ -128,10 +128,13 @@ request_new(struct client *client, const struct command *command, usec_t now)
     metrics_add(w->metrics, METRIC_inflight_requests, 1);
     r->complete = n == 0;
     r->answered = now;
-    if (r->complete)
+    if (r->complete) {
         client_ready(client);
-    else
-        list_append(&w->to_plan, &r->in_plan);
+        return r;
+    }
+    list_append(&client->to_plan, &r->in_plan);
+    if (!list_linked(&client->in_plan))
+        list_append(&w->to_plan, &client->in_plan);
     return r;
 }
 

@@ -66,7 +66,7 @@ struct worker {
     struct list to_write; /* clients with something to say */
     struct list to_free;  /* clients that closed in this turn */
     struct list blocked;  /* clients whose socket is full, or who linger */
-    struct list to_plan;  /* requests with places that are not looked up yet */
+    struct list to_plan;  /* clients with ids that are not looked up yet */
 
     struct heap deadlines; /* of requests */
     int deadline_fd;       /* timerfd */

@@ -25,8 +25,9 @@ typedef const struct protocol *fuzz_choose(struct session *s, struct span input)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The first FUZZ_CUTS bytes of 'data' say where to split the rest ("1530": pieces of 1, 5
- * and 3 bytes, then a large one); the rest is what a client sends.  Aborts unless the requests are the same for every split and no byte is
- * taken twice or from behind the end.  Returns 0. */
+ * and 3 bytes, then a large one); the rest is what a client sends.  Aborts unless the
+ * requests are the same for every split and no byte is taken twice or from behind the
+ * end.  Returns 0. */
 int fuzz_conversation(const uint8_t *data, size_t size, fuzz_choose *choose);
 
 #define FUZZ_CUTS 4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
 import time
@@ -13,6 +12,7 @@ import pytest
 from harness import procs
 from harness.crowd import Abusers, allow_files, good_times, percentile, ping_times
 from harness.fetchd import Fetchd, Value, shop
+from harness.locks import locked
 from harness.mariadb import MariaDB
 from harness.proxy import Proxy
 from harness.wait import SLOW, elapsed_ms, median, slow, wait_until
@@ -48,18 +48,6 @@ def far_away(road: Proxy, start: Start, round_trip_s: float, **more: Any) -> Fet
     road.delay_s = round_trip_s / 2
     road.forget()
     return server
-
-
-@contextlib.contextmanager
-def locked(db: MariaDB, table: str) -> Iterator[None]:
-    """Nobody reads the table in here."""
-    holder = db.connect()
-    try:
-        with holder.cursor() as cursor:
-            cursor.execute(f"LOCK TABLES {table} WRITE")
-        yield
-    finally:
-        holder.close()
 
 
 def ms_of(done: bytes) -> float:

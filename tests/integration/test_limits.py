@@ -7,12 +7,13 @@ import re
 import select
 import threading
 import time
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 import pytest
 
 from harness import procs
 from harness.fetchd import Fetchd, Value, shop
+from harness.locks import locked
 from harness.mariadb import MariaDB
 from harness.wait import SLOW, elapsed_ms, slow, wait_until
 from harness.wire import Client, wait_read_by_server
@@ -27,18 +28,6 @@ def serve(db: MariaDB, start: Start, deadline: str = "20s", **limits: Value) -> 
     config = shop(db.socket, workers=1, deadline=deadline)
     config.limits = limits
     return start(config)
-
-
-@contextlib.contextmanager
-def locked(db: MariaDB, table: str) -> Iterator[None]:
-    """Nobody reads the table in here."""
-    holder = db.connect()
-    try:
-        with holder.cursor() as cursor:
-            cursor.execute(f"LOCK TABLES {table} WRITE")
-        yield
-    finally:
-        holder.close()
 
 
 def speaks(client: Client) -> bool:

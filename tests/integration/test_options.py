@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
 from collections import Counter
@@ -13,6 +12,7 @@ import pytest
 from harness import strict
 from harness.catalogue import BIG
 from harness.fetchd import Config, Fetchd, database, shop
+from harness.locks import locked
 from harness.mariadb import MariaDB
 from harness.proxy import Proxy
 from harness.wait import elapsed_ms, slow, wait_until
@@ -84,18 +84,6 @@ def read_done(client: Client) -> tuple[list[bytes], bytes]:
         assert not line.startswith(b"ERROR"), line
         out.append(line)
     return out, line
-
-
-@contextlib.contextmanager
-def locked(db: MariaDB, table: str) -> Iterator[None]:
-    """Nobody reads the table in here."""
-    holder = db.connect()
-    try:
-        with holder.cursor() as cursor:
-            cursor.execute(f"LOCK TABLES {table} WRITE")
-        yield
-    finally:
-        holder.close()
 
 
 def two_roads(fast: MariaDB, slow_db: MariaDB, **top: Any) -> Config:

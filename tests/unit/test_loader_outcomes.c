@@ -74,19 +74,26 @@ loader_ends_a_timeout_for_those_without_time(void **state)
     assert_string_equal(bench_ids(b, 0), "1"); /* nobody waits for 2 any more */
     assert_int_equal(batch_budget(b->held[0], b->now), 8000);
     bench_done(b, 0, BATCH_TIMEOUT);
+    assert_silence(early); /* its deadline ends it, not the number of tries */
+    bench_end_turn(b);
+    b->now += 8000;
+    bench_done(b, 0, BATCH_TIMEOUT);
     assert_heard(early, ITEM_FAIL_TIMEOUT);
     bench_end_turn(b);
-    assert_int_equal(b->fetches, 2);
+    assert_int_equal(b->fetches, 3);
 }
 
 static void
-loader_counts_a_loss_and_a_timeout_together(void **state)
+loader_counts_losses_and_no_timeouts(void **state)
 {
     struct bench *b = *state;
     struct heard *h = bench_want(b, 0, "1");
 
     bench_end_turn(b);
     bench_done(b, 0, BATCH_TIMEOUT);
+    assert_silence(h);
+    bench_end_turn(b);
+    bench_done(b, 0, BATCH_LOST);
     assert_silence(h);
     bench_end_turn(b);
     bench_done(b, 0, BATCH_LOST);
@@ -405,7 +412,7 @@ main(void)
         BENCH_TEST(loader_fails_a_batch_that_failed),
         BENCH_TEST(loader_asks_once_more_after_a_loss),
         BENCH_TEST(loader_ends_a_timeout_for_those_without_time),
-        BENCH_TEST(loader_counts_a_loss_and_a_timeout_together),
+        BENCH_TEST(loader_counts_losses_and_no_timeouts),
         BENCH_TEST(loader_lets_a_fresh_want_join_no_second_try),
         BENCH_TEST(loader_halves_until_the_refused_id_is_alone),
         BENCH_TEST(loader_halves_until_the_row_that_does_not_fit_is_alone),
