@@ -162,14 +162,15 @@ def test_arguments_that_make_no_sense_are_said_to_be_so(client: Any) -> None:
             client.fetch(**how)
     with pytest.raises(pyclient.RequestError):
         client.fetch([1], deadline_ms=1e9)
-    for text in ("", "host", "host:0", "host:", ":7070", "::1:7070", "[::1]", "unix:", "a:b"):
+    for text in ":7070 ::1:7070 [::1] unix: a:b host host: host:0".split() + [""]:
         with pytest.raises(ValueError):
             pyclient.Fetchd(text)
 
 
 def test_the_helpers_agree_with_fetch(client: Any) -> None:
     ids = [1, 1, 99999, "x", 2, "a b"]
-    assert client.items(ids) == {1: client.fetch([1])[0].item, 2: client.fetch([2])[0].item}
+    one, two = client.fetch([1, 2])
+    assert client.items(ids) == {1: one.item, 2: two.item}
     columns = client.columns(ids, ["name", "stock"])
     assert columns.status == ["found", "found", "miss", "failed", "found", "badid"]
     items = [r.item or {} for r in client.fetch(ids)]
@@ -179,7 +180,8 @@ def test_the_helpers_agree_with_fetch(client: Any) -> None:
 
 
 def test_partial_answers_raise_only_when_asked(client: Any) -> None:
-    assert statuses(client.fetch([1, 9999999], raise_on_partial=True)) == ["found", "miss"]
+    results = client.fetch([1, 9999999], raise_on_partial=True)
+    assert statuses(results) == ["found", "miss"]
     with pytest.raises(pyclient.PartialError) as error:
         client.fetch([1, "x"], raise_on_partial=True)
     assert statuses(error.value.results) == ["found", "badid"]
@@ -355,7 +357,8 @@ def test_the_command_prints_a_line_for_each_id(patient: Fetchd) -> None:
     first, second = map(json.loads, out.splitlines())
     assert code == 1 and first["item"]["price"] and second["item"] is None
     assert (first["id"], first["status"], second["status"]) == ("1", "found", "badid")
-    code, out, _ = run(*at, "--table", "--source", "tags", "--fields", "name,uses", "tag-007")
+    tags = ["--source", "tags", "--fields", "name,uses", "tag-007"]
+    code, out, _ = run(*at, "--table", *tags)
     assert (code, out) == (0, "id\tstatus\tname\tuses\ntag-007\tfound\ttag-007\t7\n")
     code, out, _ = run(*at, "--stats")
     assert code == 0 and "total_connections " in out

@@ -1,4 +1,4 @@
-"""test_client_py_faults.py - scripts/fetchd.py when the server, its workers or its database
+"""test_client_py_faults.py - scripts/fetchd.py when server, workers or database
 fail: every id gets a true status, nothing hangs, and what is well again is used again."""
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def test_a_database_that_is_down_is_the_status_of_each_id(
     client = connect(address(start_fetchd(shop(own_db.socket))), deadline_ms=5000)
     wait_until(lambda: all(client.fetch([1, 2])), 5)
     own_db.kill9()
-    wait_until(lambda: statuses(client.fetch([1, 2, "x"])) == ["database"] * 2 + ["badid"], 5)
+    down = ["database", "database", "badid"]
+    wait_until(lambda: statuses(client.fetch([1, 2, "x"])) == down, 5)
     assert client.columns([1, "x"], ["name"]).status == ["failed"] * 2
     own_db.start()
     wait_until(lambda: all(client.fetch([1, 2])), 5)
@@ -167,7 +168,8 @@ def test_a_server_that_was_restarted_is_asked_anew(
 def test_a_forked_process_has_connections_of_its_own(
     shop_db: MariaDB, start_fetchd: Start
 ) -> None:
-    client = pyclient.Fetchd(address(start_fetchd(shop(shop_db.socket))), deadline_ms=5000)
+    server = start_fetchd(shop(shop_db.socket))
+    client = pyclient.Fetchd(address(server), deadline_ms=5000)
     assert all(client.fetch([1]))
     pid = os.fork()
     if pid == 0:
@@ -207,7 +209,8 @@ def test_a_server_that_never_answers_costs_the_deadline_and_the_slack(
         with timed(0.149, 0.15 + EXTRA_S):
             assert client.columns([1], ["a"], deadline_ms=100).status == ["timeout"]
         with timed(0, EXTRA_S):
-            assert statuses(client.fetch([1, "a b"], deadline_ms=-100)) == ["timeout", "badid"]
+            results = client.fetch([1, "a b"], deadline_ms=-100)
+            assert statuses(results) == ["timeout", "badid"]
 
 
 def test_a_server_that_never_accepts_costs_no_more(connect: Fetch) -> None:
@@ -274,7 +277,9 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("what", NONSENSE)
-def test_nonsense_is_connection_trouble_and_nobody_waits(connect: Fetch, what: str) -> None:
+def test_nonsense_is_connection_trouble_and_nobody_waits(
+    connect: Fetch, what: str
+) -> None:
     def say(line: bytes) -> Iterator[bytes]:
         yield NONSENSE[what].replace(b"#T", line.split(b" ")[0])
 
