@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import Any, Callable, Iterator
 
 import pytest
 
 from harness.fetchd import Config, Fetchd, database, shop
+from harness.locks import locked
 from harness.mariadb import MariaDB
 from harness.wait import elapsed_ms, slow, wait_until
 from harness.wire import Client
@@ -168,18 +168,6 @@ def test_rows_that_change_are_seen_by_the_next_request(
 
 
 # --- statements that end badly
-
-
-@contextlib.contextmanager
-def locked(db: MariaDB, table: str) -> Iterator[None]:
-    """Nobody reads the table in here."""
-    holder = db.connect()
-    try:
-        with holder.cursor() as cursor:
-            cursor.execute(f"LOCK TABLES {table} WRITE")
-        yield
-    finally:
-        holder.close()
 
 
 def waiting_statement(db: MariaDB) -> int:

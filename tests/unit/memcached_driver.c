@@ -10,25 +10,6 @@
 
 #include <cmocka.h>
 
-void
-talk_init(struct talk *t, unsigned ids_max)
-{
-    const struct protocol_limits limits = { 1 << 20, ids_max };
-
-    memset(t, 0, sizeof(*t));
-    parser_init(&t->parser, &limits);
-    buf_init(&t->input, 0);
-    buf_init(&t->said, 0);
-}
-
-void
-talk_fini(struct talk *t)
-{
-    parser_fini(&t->parser);
-    buf_fini(&t->input);
-    buf_fini(&t->said);
-}
-
 static struct item_result
 look_up(struct span key)
 {
@@ -42,78 +23,32 @@ look_up(struct span key)
 }
 
 static void
-answer(struct talk *t, const struct command *c)
+answer(struct conversation *conversation, const struct command *c)
 {
+    struct talk *t = (struct talk *)conversation;
     struct item_result *results = calloc(c->nkeys + 1, sizeof(*results));
     struct reply reply = { .results = results, .nresults = c->nkeys };
     size_t i;
 
     assert_non_null(results);
-    assert_int_equal(c->nkeys > 0, c->kind == COMMAND_FETCH);
     for (i = 0; i < c->nkeys; i++)
         results[i] = look_up(c->keys[i]);
-    reply.session = &t->session;
+    reply.session = &conversation->session;
     reply.max_connections = 1000;
     if (c->kind == COMMAND_FETCH) {
         t->fetches++;
         t->keys = c->nkeys;
     }
-    c->answer(&t->said, c, &reply);
+    c->answer(&conversation->said, c, &reply);
     free(results);
-    t->closed = c->close || c->kind == COMMAND_QUIT;
-}
-
-/* One call of the dialect; false: it wants more. */
-static bool
-parse(struct talk *t, struct span rest, size_t *consumed)
-{
-    struct command command;
-
-    *consumed = SIZE_MAX;
-    switch (protocol_detect(&t->session, rest)
-                ->parse(&t->parser, &t->session, rest, consumed, &command)) {
-    case PARSE_MORE:
-        assert_int_equal(*consumed, 0);
-        return false;
-    case PARSE_COMMAND:
-        answer(t, &command);
-        break;
-    case PARSE_NOTHING:
-        break;
-    case PARSE_CLOSE:
-        t->closed = true;
-        return false;
-    }
-    assert_in_range(*consumed, 1, rest.n);
-    return true;
 }
 
 void
-talk_feed(struct talk *t, struct span bytes)
+talk_init(struct talk *t, unsigned ids_max)
 {
-    size_t consumed;
-    bool more = true;
-
-    buf_append_span(&t->input, bytes);
-    while (more && !t->closed && buf_size(&t->input) > 0) {
-        struct span rest = buf_span(&t->input);
-        char *exact = malloc(rest.n); /* ends where the bytes end */
-
-        assert_non_null(exact);
-        memcpy(exact, rest.p, rest.n);
-        if ((more = parse(t, span_of(exact, rest.n), &consumed)))
-            buf_consume(&t->input, consumed);
-        free(exact);
-    }
-}
-
-const char *
-talk_said(struct talk *t)
-{
-    buf_append_char(&t->said, '\0');
-    assert_false(buf_failed(&t->said));
-    t->said.len--;
-    return buf_span(&t->said).p;
+    memset(t, 0, sizeof(*t));
+    conversation_init(&t->conversation, 1 << 20, ids_max);
+    t->conversation.take = answer;
 }
 
 /* In pieces of 'first' and then 'each' bytes. */
@@ -127,10 +62,10 @@ expect_in_pieces(struct span asked, const char *answered, size_t first, size_t e
     for (at = 0; at < asked.n; at += n) {
         n = at == 0 ? first : each;
         n = n < asked.n - at ? n : asked.n - at;
-        talk_feed(&t, span_of(asked.p + at, n));
+        conversation_feed(&t.conversation, span_of(asked.p + at, n));
     }
-    assert_string_equal(talk_said(&t), answered);
-    talk_fini(&t);
+    assert_string_equal(conversation_said(&t.conversation), answered);
+    conversation_fini(&t.conversation);
 }
 
 void

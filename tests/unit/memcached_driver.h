@@ -8,29 +8,18 @@
 #ifndef TESTS_UNIT_MEMCACHED_DRIVER_H
 #define TESTS_UNIT_MEMCACHED_DRIVER_H
 
-#include "server/protocol/protocol.h"
+#include "tests/unit/conversation.h"
 
 #define DRIVER_ITEM "{\"id\":7}"
 #define DRIVER_CAS "1895970267104553787" /* of DRIVER_ITEM, for ever */
 
 struct talk {
-    struct parser parser;
-    struct session session;
-    struct buf input;
-    struct buf said;
-    bool closed;
-    size_t fetches; /* requests that looked something up */
-    size_t keys;    /* how many keys the last of them had */
+    struct conversation conversation; /* feed and finish this */
+    size_t fetches;                   /* requests that looked something up */
+    size_t keys;                      /* how many keys the last of them had */
 };
 
 void talk_init(struct talk *t, unsigned ids_max);
-void talk_fini(struct talk *t);
-
-/* The next bytes of the connection; what they ask for is answered at once. */
-void talk_feed(struct talk *t, struct span bytes);
-
-/* What was answered so far, a C string. */
-const char *talk_said(struct talk *t);
 
 /* A whole conversation on a new connection must be answered so, and no differently when
  * it comes in two pieces, cut at any byte, or byte by byte. */

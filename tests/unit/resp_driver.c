@@ -20,27 +20,6 @@
     "{\"id\":7,\"name\":\"a\\n\\u00e9\",\"none\":null,\"attrs\":{\"color\":\"red\"," \
     "\"n\":[1,2]},\"price\":12.50,\"yes\":true}"
 
-void
-resp_driver_init(struct resp_driver *d, size_t line_max_bytes, unsigned ids_max)
-{
-    const struct protocol_limits limits = { line_max_bytes, ids_max };
-
-    memset(d, 0, sizeof(*d));
-    parser_init(&d->parser, &limits);
-    buf_init(&d->input, 0);
-    buf_init(&d->said, 0);
-    d->session.resp = true;
-    d->session.id = 42;
-}
-
-void
-resp_driver_fini(struct resp_driver *d)
-{
-    parser_fini(&d->parser);
-    buf_fini(&d->input);
-    buf_fini(&d->said);
-}
-
 static void
 note_words(struct buf *out, const struct span *words, size_t n, const char *brackets)
 {
@@ -83,7 +62,7 @@ answer(struct resp_driver *d, const struct command *c)
     struct item_result results[8];
     struct reply reply = { .results = results,
                            .nresults = c->nkeys,
-                           .session = &d->session,
+                           .session = &d->talk.session,
                            .board = d->board,
                            .now = clock_now(),
                            .max_connections = 1000 };
@@ -92,7 +71,7 @@ answer(struct resp_driver *d, const struct command *c)
     assert_true(c->nkeys <= ARRAY_LEN(results));
     for (i = 0; i < c->nkeys; i++)
         results[i] = (struct item_result){ c->keys[i], SPAN(ITEM), fate(c->keys[i]) };
-    c->answer(&d->said, c, &reply);
+    c->answer(&d->talk.said, c, &reply);
 }
 
 static void
@@ -104,92 +83,62 @@ note(struct resp_driver *d, const struct command *c)
         [COMMAND_ERROR] = "error",
     };
 
-    buf_append_span(&d->said, span_str(kinds[c->kind]));
+    buf_append_span(&d->talk.said, span_str(kinds[c->kind]));
     if (c->close)
-        BUF_APPEND_LIT(&d->said, " close");
+        BUF_APPEND_LIT(&d->talk.said, " close");
     if (c->kind == COMMAND_ERROR) {
-        buf_append_char(&d->said, ' ');
+        buf_append_char(&d->talk.said, ' ');
         answer(d, c);
         return;
     }
-    note_words(&d->said, c->keys, c->nkeys, "<>");
-    note_words(&d->said, c->fields, c->nfields, "[]");
-    note_words(&d->said, c->args, c->nargs, "()");
-    BUF_APPEND_LIT(&d->said, "\n");
+    note_words(&d->talk.said, c->keys, c->nkeys, "<>");
+    note_words(&d->talk.said, c->fields, c->nfields, "[]");
+    note_words(&d->talk.said, c->args, c->nargs, "()");
+    BUF_APPEND_LIT(&d->talk.said, "\n");
 }
 
 static void
-take(struct resp_driver *d, const struct command *c)
+take(struct conversation *talk, const struct command *c)
 {
-    assert_non_null(c->error_text);
-    assert_non_null(c->answer);
-    assert_int_equal(c->nkeys > 0, c->kind == COMMAND_FETCH);
+    struct resp_driver *d = (struct resp_driver *)talk;
+
     if (d->answers)
         answer(d, c);
     else
         note(d, c);
-    d->closed = c->close || c->kind == COMMAND_QUIT;
 }
 
-/* One call of the dialect; false: it wants more. */
-static bool
-parse(struct resp_driver *d, struct span rest, size_t *consumed)
+static void
+note_pending(struct conversation *talk, struct span rest)
 {
-    struct session *s = &d->session;
-    struct command command;
+    struct resp_driver *d = (struct resp_driver *)talk;
 
-    *consumed = SIZE_MAX;
-    switch (protocol_resp.parse(&d->parser, s, rest, consumed, &command)) {
-    case PARSE_MORE:
-        assert_int_equal(*consumed, 0);
-        assert_int_equal(s->scanned, rest.n); /* no byte is searched twice */
-        if (rest.n - s->frame_at > d->most_pending)
-            d->most_pending = rest.n - s->frame_at;
-        return false;
-    case PARSE_COMMAND:
-        take(d, &command);
-        break;
-    case PARSE_NOTHING:
-        break;
-    case PARSE_CLOSE:
-        BUF_APPEND_LIT(&d->said, "hangup\n");
-        d->closed = true;
-        return true;
-    }
-    assert_in_range(*consumed, 1, rest.n);
-    assert_int_equal(s->scanned + s->frame_at + s->frame_left + s->frame_bulk, 0);
-    return true;
+    if (rest.n - talk->session.frame_at > d->most_pending)
+        d->most_pending = rest.n - talk->session.frame_at;
 }
 
 void
-resp_driver_feed(struct resp_driver *d, struct span bytes)
+resp_driver_init(struct resp_driver *d, size_t line_max_bytes, unsigned ids_max)
 {
-    bool more = true;
-
-    if (d->closed)
-        return;
-    buf_append_span(&d->input, bytes);
-    while (more && !d->closed && buf_size(&d->input) > 0) {
-        struct span rest = buf_span(&d->input);
-        char *exact = malloc(rest.n);
-        size_t consumed;
-
-        assert_non_null(exact);
-        memcpy(exact, rest.p, rest.n);
-        more = parse(d, span_of(exact, rest.n), &consumed);
-        free(exact);
-        if (more && !d->closed)
-            buf_consume(&d->input, consumed);
-    }
+    memset(d, 0, sizeof(*d));
+    conversation_init(&d->talk, line_max_bytes, ids_max);
+    d->talk.hangup = "hangup\n";
+    d->talk.take = take;
+    d->talk.more = note_pending;
+    d->talk.session.resp = true;
+    d->talk.session.id = 42;
 }
 
-const char *
-resp_driver_said(struct resp_driver *d)
+void
+resp_check_commands(const char *input, size_t line_max_bytes, unsigned ids_max,
+                    const char *expected)
 {
-    buf_append_char(&d->said, '\0');
-    assert_false(buf_failed(&d->said));
-    d->said.len--;
-    return buf_span(&d->said).p;
+    struct resp_driver d;
+
+    resp_driver_init(&d, line_max_bytes, ids_max);
+    conversation_feed(&d.talk, span_str(input));
+    assert_string_equal(conversation_said(&d.talk), expected);
+    conversation_fini(&d.talk);
 }
 
 void
@@ -199,7 +148,7 @@ resp_check_replies(const char *input, const char *expected)
 
     resp_driver_init(&d, 100000, 100);
     d.answers = true;
-    resp_driver_feed(&d, span_str(input));
-    assert_string_equal(resp_driver_said(&d), expected);
-    resp_driver_fini(&d);
+    conversation_feed(&d.talk, span_str(input));
+    assert_string_equal(conversation_said(&d.talk), expected);
+    conversation_fini(&d.talk);
 }

@@ -6,6 +6,8 @@
  */
 #include "server/item/json.h"
 
+#include "tests/unit/exact.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -34,25 +36,6 @@ struct pair {
 
 typedef void (*append_fn)(struct buf *out, struct span s);
 
-static struct span
-exact_copy(struct span s)
-{
-    char *p = malloc(s.n == 0 ? 1 : s.n);
-
-    assert_non_null(p);
-    if (s.n > 0)
-        memcpy(p, s.p, s.n);
-    return span_of(p, s.n);
-}
-
-static void
-assert_span(struct span got, struct span expected)
-{
-    assert_int_equal(got.n, expected.n);
-    if (got.n > 0)
-        assert_memory_equal(got.p, expected.p, got.n);
-}
-
 static void
 assert_appends(append_fn append, struct span in, struct span expected)
 {
@@ -66,7 +49,7 @@ assert_appends(append_fn append, struct span in, struct span expected)
     assert_int_equal(buf_size(&out), 2 * expected.n);
     assert_memory_equal(buf_span(&out).p + expected.n, expected.p, expected.n);
     buf_fini(&out);
-    free((void *)copy.p);
+    exact_free(copy);
 }
 
 static void

@@ -6,6 +6,8 @@
  */
 #include "server/item/json.h"
 
+#include "tests/unit/exact.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -31,32 +33,13 @@ struct pair {
         }                          \
     }
 
-static struct span
-exact_copy(struct span s)
-{
-    char *p = malloc(s.n == 0 ? 1 : s.n);
-
-    assert_non_null(p);
-    if (s.n > 0)
-        memcpy(p, s.p, s.n);
-    return span_of(p, s.n);
-}
-
-static void
-assert_span(struct span got, struct span expected)
-{
-    assert_int_equal(got.n, expected.n);
-    if (got.n > 0)
-        assert_memory_equal(got.p, expected.p, got.n);
-}
-
 static bool
 compacts(struct span in, struct buf *out)
 {
     struct span copy = exact_copy(in);
     bool ok = json_append_compact(out, copy);
 
-    free((void *)copy.p);
+    exact_free(copy);
     return ok;
 }
 

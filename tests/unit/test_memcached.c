@@ -80,12 +80,12 @@ get_bounds_its_keys(void **state)
 
     (void)state;
     talk_init(&t, 2);
-    talk_feed(&t, SPAN("get 1 2\r\nget 1 2 3\r\n"));
-    assert_string_equal(talk_said(&t),
+    conversation_feed(&t.conversation, SPAN("get 1 2\r\nget 1 2 3\r\n"));
+    assert_string_equal(conversation_said(&t.conversation),
                         HIT("1")
                             HIT("2") "END\r\n"
                                      "CLIENT_ERROR more keys than limits.ids allows\r\n");
-    talk_fini(&t);
+    conversation_fini(&t.conversation);
 }
 
 static void
@@ -144,22 +144,23 @@ a_huge_block_is_counted_not_kept(void **state)
     (void)state;
     assert_non_null(zeros);
     talk_init(&t, 100);
-    talk_feed(&t, SPAN("set 1 0 0 2147483645\r\n"));
+    conversation_feed(&t.conversation, SPAN("set 1 0 0 2147483645\r\n"));
     for (; left > n; left -= n) {
         size_t consumed;
         struct command c;
 
         /* The driver would copy them. */
-        assert_int_equal(protocol_text.parse(&t.parser, &t.session, span_of(zeros, n),
+        assert_int_equal(protocol_text.parse(&t.conversation.parser,
+                                             &t.conversation.session, span_of(zeros, n),
                                              &consumed, &c),
                          PARSE_NOTHING);
         assert_int_equal(consumed, n);
     }
-    talk_feed(&t, span_of(zeros, left));
-    assert_string_equal(talk_said(&t), "");
-    talk_feed(&t, SPAN("\r\nmn\r\n"));
-    assert_string_equal(talk_said(&t), "NOT_STORED\r\nMN\r\n");
-    talk_fini(&t);
+    conversation_feed(&t.conversation, span_of(zeros, left));
+    assert_string_equal(conversation_said(&t.conversation), "");
+    conversation_feed(&t.conversation, SPAN("\r\nmn\r\n"));
+    assert_string_equal(conversation_said(&t.conversation), "NOT_STORED\r\nMN\r\n");
+    conversation_fini(&t.conversation);
     free(zeros);
 }
 
@@ -248,12 +249,12 @@ ten_thousand_keys_in_a_thousand_pieces(void **state)
     for (; at < line.len; at += n) {
         n = 1 + (size_t)rand() % (2 * line.len / 1000);
         n = n < line.len - at ? n : line.len - at;
-        talk_feed(&t, span_of(line.data + at, n));
+        conversation_feed(&t.conversation, span_of(line.data + at, n));
     }
     assert_int_equal(t.fetches, 1);
     assert_int_equal(t.keys, 10000);
-    assert_string_equal(talk_said(&t), expected.data);
-    talk_fini(&t);
+    assert_string_equal(conversation_said(&t.conversation), expected.data);
+    conversation_fini(&t.conversation);
     buf_fini(&line);
     buf_fini(&expected);
 }

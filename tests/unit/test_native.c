@@ -21,12 +21,12 @@ struct row {
 static void
 check(struct span input, const char *expected)
 {
-    struct driver d;
+    struct conversation d;
 
     driver_init(&d, LINE_MAX_BYTES, IDS_MAX);
-    driver_feed(&d, input);
-    assert_string_equal(driver_said(&d), expected);
-    driver_fini(&d);
+    conversation_feed(&d, input);
+    assert_string_equal(conversation_said(&d), expected);
+    conversation_fini(&d);
 }
 
 static void
@@ -324,40 +324,18 @@ static const char *const endings[] = {
 };
 
 static void
-check_in_pieces(struct span input, const size_t *cuts, size_t ncuts, const char *expected)
+open_native(struct conversation *c)
 {
-    struct driver d;
-    size_t from = 0, i;
-
-    driver_init(&d, LINE_MAX_BYTES, IDS_MAX);
-    for (i = 0; i < ncuts; i++) {
-        driver_feed(&d, span_of(input.p + from, cuts[i] - from));
-        from = cuts[i];
-    }
-    driver_feed(&d, span_of(input.p + from, input.n - from));
-    assert_string_equal(driver_said(&d), expected);
-    driver_fini(&d);
+    driver_init(c, LINE_MAX_BYTES, IDS_MAX);
 }
 
 static void
 check_every_split(struct span input)
 {
-    size_t cuts[2048], at, size, n;
-    struct driver whole;
-    const char *expected;
+    static const struct conversation_kind native = { sizeof(struct conversation),
+                                                     open_native };
 
-    assert_true(input.n < ARRAY_LEN(cuts));
-    driver_init(&whole, LINE_MAX_BYTES, IDS_MAX);
-    driver_feed(&whole, input);
-    expected = driver_said(&whole);
-    for (at = 0; at <= input.n; at++)
-        check_in_pieces(input, &at, 1, expected);
-    for (size = 1; size < 40; size++) {
-        for (n = 0, at = size; at < input.n; at += size)
-            cuts[n++] = at;
-        check_in_pieces(input, cuts, n, expected);
-    }
-    driver_fini(&whole);
+    conversation_check_splits(&native, input);
 }
 
 static void

@@ -259,7 +259,7 @@ native_helps_with_every_verb_and_knows_each(void **state)
     const struct reply r = { .now = 0 };
     struct buf out = BUF_INIT;
     char *line, *end, request[80];
-    struct driver d;
+    struct conversation d;
     size_t n = 0;
 
     (void)state;
@@ -272,10 +272,10 @@ native_helps_with_every_verb_and_knows_each(void **state)
         line += 5;
         snprintf(request, sizeof(request), "%.*s 1\n", (int)strcspn(line, " :"), line);
         driver_init(&d, 1000, 10);
-        driver_feed(&d, span_str(request));
-        assert_true(strcmp(driver_said(&d), "error unknown\n") != 0 ||
+        conversation_feed(&d, span_str(request));
+        assert_true(strcmp(conversation_said(&d), "error unknown\n") != 0 ||
                     strcmp(request, "stats 1\n") == 0);
-        driver_fini(&d);
+        conversation_fini(&d);
         n++;
     }
     assert_int_equal(n, 8 + 6); /* verbs, and options of fetch */

@@ -17,12 +17,7 @@
 static void
 check(const char *input, const char *expected)
 {
-    struct resp_driver d;
-
-    resp_driver_init(&d, LINE_MAX_BYTES, IDS_MAX);
-    resp_driver_feed(&d, span_str(input));
-    assert_string_equal(resp_driver_said(&d), expected);
-    resp_driver_fini(&d);
+    resp_check_commands(input, LINE_MAX_BYTES, IDS_MAX, expected);
 }
 
 /* clang-format off */
@@ -109,9 +104,9 @@ resp_takes_any_byte_in_a_bulk_string(void **state)
 
     (void)state;
     resp_driver_init(&d, LINE_MAX_BYTES, IDS_MAX);
-    resp_driver_feed(&d, input);
-    assert_true(span_equal(buf_span(&d.said), said));
-    resp_driver_fini(&d);
+    conversation_feed(&d.talk, input);
+    assert_true(span_equal(buf_span(&d.talk.said), said));
+    conversation_fini(&d.talk);
 }
 
 /* --- bounds --------------------------------------------------------------------------- */
@@ -128,9 +123,9 @@ check_long(const char *head, char c, size_t n, const char *tail, const char *exp
     while (n-- > 0)
         buf_append_char(&input, c);
     buf_append_span(&input, span_str(tail));
-    resp_driver_feed(&d, buf_span(&input));
-    assert_string_equal(resp_driver_said(&d), expected);
-    resp_driver_fini(&d);
+    conversation_feed(&d.talk, buf_span(&input));
+    assert_string_equal(conversation_said(&d.talk), expected);
+    conversation_fini(&d.talk);
     buf_fini(&input);
 }
 
@@ -208,40 +203,18 @@ static const char *const endings[] = {
 };
 
 static void
-check_in_pieces(struct span input, const size_t *cuts, size_t ncuts, const char *expected)
+open_resp(struct conversation *c)
 {
-    struct resp_driver d;
-    size_t from = 0, i;
-
-    resp_driver_init(&d, LINE_MAX_BYTES, IDS_MAX);
-    for (i = 0; i < ncuts; i++) {
-        resp_driver_feed(&d, span_of(input.p + from, cuts[i] - from));
-        from = cuts[i];
-    }
-    resp_driver_feed(&d, span_of(input.p + from, input.n - from));
-    assert_string_equal(resp_driver_said(&d), expected);
-    resp_driver_fini(&d);
+    resp_driver_init((struct resp_driver *)c, LINE_MAX_BYTES, IDS_MAX);
 }
 
 static void
 check_every_split(struct span input)
 {
-    size_t cuts[2048], at, size, n;
-    struct resp_driver whole;
-    const char *expected;
+    static const struct conversation_kind resp = { sizeof(struct resp_driver),
+                                                   open_resp };
 
-    assert_true(input.n < ARRAY_LEN(cuts));
-    resp_driver_init(&whole, LINE_MAX_BYTES, IDS_MAX);
-    resp_driver_feed(&whole, input);
-    expected = resp_driver_said(&whole);
-    for (at = 0; at <= input.n; at++)
-        check_in_pieces(input, &at, 1, expected);
-    for (size = 1; size < 40; size++) {
-        for (n = 0, at = size; at < input.n; at += size)
-            cuts[n++] = at;
-        check_in_pieces(input, cuts, n, expected);
-    }
-    resp_driver_fini(&whole);
+    conversation_check_splits(&resp, input);
 }
 
 static void
@@ -311,12 +284,12 @@ resp_takes_ten_thousand_keys_in_random_pieces(void **state)
             size_t n = 1 + next_random(&seed) % (200u << round);
 
             n = n < rest.n ? n : rest.n;
-            resp_driver_feed(&d, span_of(rest.p, n));
+            conversation_feed(&d.talk, span_of(rest.p, n));
             rest = span_of(rest.p + n, rest.n - n);
         }
-        assert_string_equal(resp_driver_said(&d), buf_span(&expected).p);
+        assert_string_equal(conversation_said(&d.talk), buf_span(&expected).p);
         assert_in_range(d.most_pending, 1, 32);
-        resp_driver_fini(&d);
+        conversation_fini(&d.talk);
     }
     buf_fini(&input);
     buf_fini(&expected);
@@ -369,16 +342,16 @@ resp_reads_nonsense_the_same_in_any_pieces(void **state)
         n = mutate(bytes, sizeof(bytes) - 1 - skip, &seed);
         resp_driver_init(&whole, LINE_MAX_BYTES, IDS_MAX);
         resp_driver_init(&pieces, LINE_MAX_BYTES, IDS_MAX);
-        resp_driver_feed(&whole, span_of(bytes, n));
+        conversation_feed(&whole.talk, span_of(bytes, n));
         for (at = 0; at < n; at += step) {
             step = 1 + next_random(&seed) % 17;
             step = step < n - at ? step : n - at;
-            resp_driver_feed(&pieces, span_of(bytes + at, step));
+            conversation_feed(&pieces.talk, span_of(bytes + at, step));
         }
-        assert_true(span_equal(buf_span(&whole.said), buf_span(&pieces.said)));
-        assert_int_equal(whole.closed, pieces.closed);
-        resp_driver_fini(&whole);
-        resp_driver_fini(&pieces);
+        assert_true(span_equal(buf_span(&whole.talk.said), buf_span(&pieces.talk.said)));
+        assert_int_equal(whole.talk.closed, pieces.talk.closed);
+        conversation_fini(&whole.talk);
+        conversation_fini(&pieces.talk);
     }
 }
 

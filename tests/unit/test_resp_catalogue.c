@@ -50,14 +50,14 @@ check_all(const char *input, const char *begins)
 
     resp_driver_init(&d, 1000, 10);
     d.answers = true;
-    resp_driver_feed(&d, span_str(input));
-    p = resp_driver_said(&d);
+    conversation_feed(&d.talk, span_str(input));
+    p = conversation_said(&d.talk);
     assert_memory_equal(p, begins, strlen(begins));
-    end = p + buf_size(&d.said);
+    end = p + buf_size(&d.talk.said);
     while (p < end)
         p = skip_reply(p);
     assert_ptr_equal(p, end);
-    resp_driver_fini(&d);
+    conversation_fini(&d.talk);
 }
 
 static void

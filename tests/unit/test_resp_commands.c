@@ -18,12 +18,7 @@
 static void
 check(const char *input, const char *expected)
 {
-    struct resp_driver d;
-
-    resp_driver_init(&d, LINE_MAX_BYTES, IDS_MAX);
-    resp_driver_feed(&d, span_str(input));
-    assert_string_equal(resp_driver_said(&d), expected);
-    resp_driver_fini(&d);
+    resp_check_commands(input, LINE_MAX_BYTES, IDS_MAX, expected);
 }
 
 /* clang-format off */
@@ -114,9 +109,9 @@ resp_commands_bound_keys_and_arguments(void **state)
             struct resp_driver d;
 
             resp_driver_init(&d, LINE_MAX_BYTES, IDS_MAX);
-            resp_driver_feed(&d, span_str(buf_span(&input).p));
-            assert_memory_equal(resp_driver_said(&d), "fetch <xxx", 10);
-            resp_driver_fini(&d);
+            conversation_feed(&d.talk, span_str(buf_span(&input).p));
+            assert_memory_equal(conversation_said(&d.talk), "fetch <xxx", 10);
+            conversation_fini(&d.talk);
         }
     }
     buf_clear(&input);

@@ -39,7 +39,7 @@ tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    resp_driver_fini(&f->d);
+    conversation_fini(&f->d.talk);
     scoreboard_free(&f->board);
     free(f);
     return 0;
@@ -50,9 +50,9 @@ info(void **state, const char *request)
 {
     struct fixture *f = *state;
 
-    buf_clear(&f->d.said);
-    resp_driver_feed(&f->d, span_str(request));
-    return resp_driver_said(&f->d);
+    buf_clear(&f->d.talk.said);
+    conversation_feed(&f->d.talk, span_str(request));
+    return conversation_said(&f->d.talk);
 }
 
 static void

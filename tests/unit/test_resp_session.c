@@ -59,16 +59,15 @@ resp_session_describes_itself(void **state)
     (void)state;
     resp_driver_init(&d, 1000, 10);
     d.answers = true;
-    resp_driver_feed(&d,
-                     SPAN(
-                         "CLIENT SETNAME me\nCLIENT INFO\nHELLO 3\nCLIENT LIST\nTIME\n"));
-    said = resp_driver_said(&d);
+    conversation_feed(
+        &d.talk, SPAN("CLIENT SETNAME me\nCLIENT INFO\nHELLO 3\nCLIENT LIST\nTIME\n"));
+    said = conversation_said(&d.talk);
     assert_non_null(strstr(said, "id=42 addr= laddr= fd=0 name=me age=0"));
     assert_non_null(strstr(said, " cmd=client|info user=default redir=-1 resp=2\n\r\n"));
     assert_non_null(strstr(said, "\r\ntxt:id=42 "));
     assert_non_null(
         strstr(said, " cmd=client|list user=default redir=-1 resp=3\n\r\n*2\r\n$10\r\n"));
-    resp_driver_fini(&d);
+    conversation_fini(&d.talk);
 }
 
 int

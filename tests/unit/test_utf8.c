@@ -3,6 +3,8 @@
  */
 #include "server/item/json.h"
 
+#include "tests/unit/exact.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -16,24 +18,13 @@
         (lit), sizeof(lit) - 1 \
     }
 
-static struct span
-exact_copy(struct span s)
-{
-    char *p = malloc(s.n == 0 ? 1 : s.n);
-
-    assert_non_null(p);
-    if (s.n > 0)
-        memcpy(p, s.p, s.n);
-    return span_of(p, s.n);
-}
-
 static bool
 valid(struct span s)
 {
     struct span copy = exact_copy(s);
     bool ok = utf8_valid(copy);
 
-    free((void *)copy.p);
+    exact_free(copy);
     return ok;
 }
 
