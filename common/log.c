@@ -65,15 +65,14 @@ log_dropped(void)
     return logger.dropped;
 }
 
-/* One event is one line, whatever a server or a name put into it. */
-static void
-log_clean(char *line, size_t n)
+void
+log_clean(char *text, size_t n)
 {
     size_t i;
 
     for (i = 0; i < n; i++) {
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-            line[i] = '?';
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            text[i] = '?';
     }
 }
 

@@ -46,6 +46,10 @@ void fatal(const char *fmt, ...) PRINTF_LIKE(1, 2) NORETURN;
 /* The same without errno. */
 void fatalx(const char *fmt, ...) PRINTF_LIKE(1, 2) NORETURN;
 
+/* Control characters become '?': what a server or a name put into a text must not begin
+ * another line.  log_line does so by itself; for texts shown elsewhere. */
+void log_clean(char *text, size_t n);
+
 /* Bytes from outside made fit for a log line: printable ASCII stays, the rest
  * becomes \xNN, at most 128 bytes are shown.  'out' holds LOG_ESCAPE_SIZE. */
 #define LOG_ESCAPE_SIZE 520

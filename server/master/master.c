@@ -20,13 +20,13 @@
 #include "server/master/signals.h"
 #include "server/master/supervisor.h"
 #include "server/stats/scoreboard.h"
+#include "server/worker/accept.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,9 +34,6 @@
 /* Past the drain deadline, or told to hurry: what a worker gets before SIGKILL. */
 #define KILL_GRACE (1 * USEC_PER_SEC)
 #define HURRY_GRACE (100 * USEC_PER_MSEC)
-
-/* Descriptors of a worker that serve no client. */
-#define RESERVED_FDS 64
 
 struct master {
     const struct config *config;
@@ -398,15 +395,11 @@ master_identify(struct master *m)
 static size_t
 max_connections(const struct config *config)
 {
-    struct rlimit nofile;
+    uint64_t each = accept_max_clients();
 
     if (config->max_connections != 0)
         return config->max_connections;
-    if (getrlimit(RLIMIT_NOFILE, &nofile) == -1 || nofile.rlim_cur == RLIM_INFINITY)
-        return SIZE_MAX;
-    if (nofile.rlim_cur <= 2 * RESERVED_FDS)
-        return (size_t)nofile.rlim_cur / 2 * config->workers;
-    return (size_t)(nofile.rlim_cur - RESERVED_FDS) * config->workers;
+    return each > SIZE_MAX / config->workers ? SIZE_MAX : (size_t)each * config->workers;
 }
 
 static bool

@@ -29,6 +29,9 @@
  * cannot write. */
 #define SESSION_SETUP "SET SESSION sql_mode='', time_zone='+00:00', tx_read_only=1"
 
+/* How long past its own limit a statement may be silent before the handle is given up. */
+#define SILENCE (100 * USEC_PER_MSEC)
+
 static void conn_pump(struct mariadb_conn *c, int happened);
 
 /* --- timer ------------------------------------------------------------------ */
@@ -392,7 +395,7 @@ mariadb_conn_run(struct mariadb_conn *conn, struct mariadb_statement *s, struct 
     assert(conn->state == CONN_IDLE && conn->statement == NULL);
     conn->statement = s;
     conn->state = CONN_QUERY;
-    mariadb_conn_set_due(conn, now + budget, now);
+    mariadb_conn_set_due(conn, now + budget + SILENCE, now);
     wants = mysql_real_query_start(&conn->through_failed, conn->mysql, sql.p,
                                    (unsigned long)sql.n);
     conn->through = wants == 0;

@@ -70,8 +70,8 @@ bool mariadb_conn_idle(const struct mariadb_conn *conn);
  * just lost is being made again.) */
 bool mariadb_conn_down(const struct mariadb_conn *conn);
 
-/* Sends 'sql', which must stay until on_end, and gives up the connection when there is
- * no answer within 'budget'.  Only when idle. */
+/* Sends 'sql', which must stay until on_end and limits itself to 'budget'; when the server
+ * is silent 100 ms past that, the connection is given up.  Only when idle. */
 void mariadb_conn_run(struct mariadb_conn *conn, struct mariadb_statement *s,
                       struct span sql, usec_t budget);
 

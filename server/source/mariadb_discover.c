@@ -20,9 +20,6 @@
 /* A look is two small statements; this only bounds a server that hangs. */
 #define LOOK_BUDGET (2 * USEC_PER_SEC)
 
-/* How long past its limit a look may be silent. */
-#define SILENCE (100 * USEC_PER_MSEC)
-
 /* How long a broken table rests before it is looked at again. */
 #define BROKEN_REST (1 * USEC_PER_SEC)
 
@@ -49,16 +46,11 @@ static void
 look_broken(struct mariadb_table *t, bool verdict, const char *fmt, ...)
 {
     va_list ap;
-    char *p;
 
     va_start(ap, fmt);
     vsnprintf(t->reason, sizeof(t->reason), fmt, ap);
     va_end(ap);
-    /* It is shown on a line of its own: names and server texts may hold anything. */
-    for (p = t->reason; *p != '\0'; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '?';
-    }
+    log_clean(t->reason, strlen(t->reason)); /* it is shown on a line of its own */
     t->state = TABLE_BROKEN;
     t->verdict = verdict;
     t->look_at = clock_now() + BROKEN_REST;
@@ -182,8 +174,7 @@ look_judge(struct mariadb_table *t)
         sql_append_explain(&look->sql, LOOK_BUDGET, buf_span(&t->select),
                            look->key_type.kind);
         look->explaining = true;
-        mariadb_conn_run(t->conn, &look->statement, buf_span(&look->sql),
-                         LOOK_BUDGET + SILENCE);
+        mariadb_conn_run(t->conn, &look->statement, buf_span(&look->sql), LOOK_BUDGET);
     }
 }
 
@@ -253,6 +244,5 @@ mariadb_table_look(struct mariadb_table *t)
     buf_clear(&look->sql);
     sql_append_time_limit(&look->sql, LOOK_BUDGET);
     sql_append_discovery(&look->sql, t->schema, t->settings);
-    mariadb_conn_run(t->conn, &look->statement, buf_span(&look->sql),
-                     LOOK_BUDGET + SILENCE);
+    mariadb_conn_run(t->conn, &look->statement, buf_span(&look->sql), LOOK_BUDGET);
 }

@@ -15,9 +15,6 @@
 
 #include <assert.h>
 
-/* How long past its own limit a statement may be silent before the handle is given up. */
-#define SILENCE (100 * USEC_PER_MSEC)
-
 /* What an item weighs before any was seen. */
 #define AVG_BYTES_GUESS 512
 
@@ -214,7 +211,7 @@ table_fetch(struct source *s, struct batch *batch)
     buf_append_char(&t->sql, ')');
     metrics_add(t->metrics, METRIC_statements, 1);
     metrics_add(t->metrics, METRIC_statement_ids, n);
-    mariadb_conn_run(t->conn, &t->statement, buf_span(&t->sql), budget + SILENCE);
+    mariadb_conn_run(t->conn, &t->statement, buf_span(&t->sql), budget);
 }
 
 static enum source_key_verdict

@@ -192,8 +192,8 @@ acceptor_on_readable(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static uint64_t
-max_by_descriptors(void)
+uint64_t
+accept_max_clients(void)
 {
     struct rlimit nofile;
 
@@ -213,7 +213,7 @@ acceptor_new(struct worker *w)
     if (a == NULL)
         return NULL;
     a->worker = w;
-    a->local_max = max_by_descriptors();
+    a->local_max = accept_max_clients();
     a->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     a->resume = evtimer_new(w->base, acceptor_on_resume, a);
     a->listeners = calloc(h->nlisten, sizeof(struct event *));

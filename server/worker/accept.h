@@ -23,6 +23,9 @@ struct acceptor *acceptor_new(struct worker *w) MUST_CHECK;
 /* Stops accepting; the listening sockets stay open, other workers use them. */
 void acceptor_free(struct acceptor **acceptor);
 
+/* How many clients the descriptors of one worker (RLIMIT_NOFILE) allow. */
+uint64_t accept_max_clients(void);
+
 /* The gate, as a pure judgement: may a worker with 'mine' connections take one more when
  * the least busy living worker has 'least'? */
 bool accept_gate_open(uint64_t mine, uint64_t least);

@@ -53,7 +53,7 @@ plan_slice(struct worker *w, struct request *r, size_t max)
     size_t end = r->planned + max < r->n ? r->planned + max : r->n;
     size_t count = end - r->planned;
 
-    /* The last answer may complete the request: it is not touched after that. */
+    /* The last answer may complete the request; it is freed when that is written. */
     while (r->planned < end) {
         size_t i = r->planned++;
 
@@ -62,17 +62,16 @@ plan_slice(struct worker *w, struct request *r, size_t max)
     return count;
 }
 
-/* The first of 'fields' that the source has not; NULL: it has them all. */
-static const struct span *
-unknown_field(const struct source *s, const struct command *command)
+static bool
+has_fields(const struct source *s, const struct command *command)
 {
     size_t i;
 
     for (i = 0; i < command->nfields; i++) {
         if (!s->ops->has_field(s, command->fields[i]))
-            return &command->fields[i];
+            return false;
     }
-    return NULL;
+    return true;
 }
 
 void
@@ -88,7 +87,7 @@ planner_check(const struct worker *w, struct command *command)
         if (which == last)
             continue; /* neighbours mostly ask the same source */
         last = which;
-        if (unknown_field(w->sources[which], command) != NULL) {
+        if (!has_fields(w->sources[which], command)) {
             command_refuse(command, COMMAND_ERROR_OPTION,
                            "fields: a source of these keys has no such field");
             return;

@@ -1,7 +1,8 @@
 /*
  * request.c - one command on its way to its answer.
  *
- * One block holds it all: request | results | places | the bytes of the keys.
+ * One block holds it all:
+ *     request | results | places | fields, args | the bytes of fields, args and keys
  */
 #include "server/worker/request.h"
 
@@ -11,15 +12,24 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Bytes that the words of a list take, and the list itself. */
 static size_t
 words_bytes(const struct span *words, size_t n)
 {
-    size_t i, bytes = n * sizeof(*words);
+    size_t i, bytes = 0;
 
     for (i = 0; i < n; i++)
         bytes += words[i].n;
     return bytes;
+}
+
+static size_t
+request_bytes(const struct command *c)
+{
+    return sizeof(struct request) +
+           c->nkeys * (sizeof(struct item_result) + sizeof(struct request_place)) +
+           (c->nfields + c->nargs) * sizeof(struct span) +
+           words_bytes(c->fields, c->nfields) + words_bytes(c->args, c->nargs) +
+           words_bytes(c->keys, c->nkeys);
 }
 
 /* Copies the bytes of 'word' to '*to', moves that on and returns the copy. */
@@ -94,10 +104,7 @@ request_new(struct client *client, const struct command *command, usec_t now)
     size_t n = command->nkeys;
     unsigned ms =
         command->deadline_ms != 0 ? command->deadline_ms : w->config->deadline_ms;
-    struct request *r = malloc(
-        sizeof(*r) + n * (sizeof(*r->results) + sizeof(*r->places)) +
-        words_bytes(command->keys, n) + words_bytes(command->fields, command->nfields) +
-        words_bytes(command->args, command->nargs));
+    struct request *r = malloc(request_bytes(command));
 
     if (r == NULL)
         return NULL;
@@ -183,9 +190,8 @@ request_trace(struct request *r, size_t i)
     r->traces[i].wait_us = (unsigned)(clock_now() - r->arrived);
 }
 
-/* The one way a result becomes known. */
-static void
-request_settle(struct request *r, size_t i, enum item_status status)
+void
+request_answer(struct request *r, size_t i, enum item_status status)
 {
     assert(r->results[i].status == ITEM_OPEN && status != ITEM_OPEN && r->open > 0);
     r->results[i].status = status;
@@ -197,12 +203,6 @@ request_settle(struct request *r, size_t i, enum item_status status)
     }
     if (--r->open == 0)
         request_complete(r);
-}
-
-void
-request_answer(struct request *r, size_t i, enum item_status status)
-{
-    request_settle(r, i, status);
 }
 
 static void
@@ -232,7 +232,7 @@ request_on_answer(struct loader_waiter *w, enum item_status status, struct span 
         else
             request_hold(r, i, json);
     }
-    request_settle(r, i, status);
+    request_answer(r, i, status);
 }
 
 void
@@ -243,7 +243,7 @@ request_expire(struct request *r)
     for (i = 0; i < r->n; i++) {
         loader_cancel(&r->places[i].waiter);
         if (r->results[i].status == ITEM_OPEN)
-            request_settle(r, i, ITEM_FAIL_TIMEOUT);
+            request_answer(r, i, ITEM_FAIL_TIMEOUT);
     }
 }
 

@@ -60,7 +60,7 @@ struct request {
 struct request *request_new(struct client *client, const struct command *command,
                             usec_t now) MUST_CHECK;
 
-/* Place 'i' is known without asking anybody. */
+/* The one way a place becomes known; the last one completes the request. */
 void request_answer(struct request *r, size_t i, enum item_status status);
 
 /* The deadline has come: open places become FAIL timeout. */
