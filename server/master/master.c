@@ -141,6 +141,7 @@ master_spawn(struct master *m, size_t slot)
         supervisor_not_spawned(&m->supervisor, slot, clock_now(), chance());
         return;
     }
+    scoreboard_use(m->board, slot);
     m->controls[slot] = pair[0];
     birth.heritage.control_fd = pair[1];
     pid = child_fork(&birth);
@@ -420,7 +421,7 @@ master_open(struct master *m)
     }
     if (listeners_open(&m->listeners, c) == -1)
         return false;
-    m->board = scoreboard_new(c->workers);
+    m->board = scoreboard_new(SCOREBOARD_CAPACITY);
     m->controls = malloc(c->workers * sizeof(*m->controls));
     if (m->board == NULL || m->controls == NULL ||
         supervisor_init(&m->supervisor, c->workers, &rules, clock_now()) == -1) {

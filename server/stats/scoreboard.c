@@ -3,16 +3,26 @@
  *
  *     header | totals of the dead | slot 0 | slot 1 | ...     each on its own cache lines
  *
+ * The mapping is a sealed memfd: a master that executes a new program keeps the
+ * descriptor, and the new one finds the children's hearts and the totals where they
+ * were.  It has room for every slot there may ever be, which costs address space only;
+ * readers look at the slots that were ever used.
+ *
  * Folding moves a dead slot's counters into the totals; a reader in between would count
  * them twice or not at all, so the master makes 'folds' odd while it works and readers
  * try again (a few times: a master that died half way must not hang anyone).
  */
 #include "server/stats/scoreboard.h"
 
+#include "common/net.h"
+
+#include <errno.h>
+#include <fcntl.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +39,9 @@ struct scoreboard_slot {
 
 /* What lies in the shared mapping. */
 struct shared {
+    uint64_t stamp;        /* what 'layout' says; written once */
+    _Atomic uint64_t used; /* slots [0, used) were lived in */
+    _Atomic uint64_t started;
     _Atomic uint64_t folds;
     _Atomic uint64_t deaths;
     struct metrics dead;
@@ -37,10 +50,10 @@ struct shared {
 
 /* Private to each process: no child can scribble over the bounds. */
 struct scoreboard {
-    size_t nslots;
+    size_t capacity;
     size_t bytes;
     uint32_t master_pid;
-    usec_t started;
+    int fd;
     struct shared *shared;
 };
 
@@ -55,21 +68,88 @@ static const char *const slot_state_names[SLOT_NSTATES] = {
     [SLOT_DRAINING] = "draining",
 };
 
-struct scoreboard *
-scoreboard_new(size_t nslots)
+/* Another program may count other things, or in another order: then its board is of no
+ * use to us.  FNV-1a over the names, and the sizes. */
+static uint64_t
+layout(size_t capacity)
+{
+    uint64_t h = 0xcbf29ce484222325;
+    const char *p;
+    size_t i;
+
+    for (i = 0; i < METRIC_COUNT; i++) {
+        for (p = metric_infos[i].name; *p != '\0'; p++)
+            h = (h ^ (uint64_t)(unsigned char)*p) * 0x100000001b3;
+        h = (h ^ (uint64_t)metric_infos[i].kind) * 0x100000001b3;
+    }
+    h = (h ^ sizeof(struct shared)) * 0x100000001b3;
+    h = (h ^ sizeof(struct scoreboard_slot)) * 0x100000001b3;
+    return (h ^ capacity) * 0x100000001b3;
+}
+
+static size_t
+bytes_of(size_t capacity)
+{
+    return sizeof(struct shared) + capacity * sizeof(struct scoreboard_slot);
+}
+
+/* Takes the descriptor when it succeeds. */
+static struct scoreboard *
+board_map(int fd, size_t capacity)
 {
     struct scoreboard *board = malloc(sizeof(*board));
 
     if (board == NULL)
         return NULL;
-    board->nslots = nslots;
-    board->bytes = sizeof(struct shared) + nslots * sizeof(struct scoreboard_slot);
+    board->capacity = capacity;
+    board->bytes = bytes_of(capacity);
     board->master_pid = (uint32_t)getpid();
-    board->started = clock_now();
-    board->shared = mmap(NULL, board->bytes, PROT_READ | PROT_WRITE,
-                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    board->fd = fd;
+    board->shared = mmap(NULL, board->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (board->shared == MAP_FAILED) {
         free(board);
+        return NULL;
+    }
+    return board;
+}
+
+struct scoreboard *
+scoreboard_new(size_t capacity)
+{
+    int fd = memfd_create("fetchd-scoreboard", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    struct scoreboard *board;
+
+    if (fd == -1)
+        return NULL;
+    if (ftruncate(fd, (off_t)bytes_of(capacity)) == -1 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == -1 ||
+        (board = board_map(fd, capacity)) == NULL) {
+        net_close_keep_errno(fd);
+        return NULL;
+    }
+    board->shared->stamp = layout(capacity);
+    atomic_store(&board->shared->started, clock_now());
+    return board;
+}
+
+struct scoreboard *
+scoreboard_adopt(int fd, size_t capacity)
+{
+    struct scoreboard *board;
+    struct stat st;
+
+    if (fstat(fd, &st) == -1)
+        return NULL;
+    if (st.st_size != (off_t)bytes_of(capacity)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    if ((board = board_map(fd, capacity)) == NULL)
+        return NULL;
+    if (board->shared->stamp != layout(capacity)) {
+        munmap(board->shared, board->bytes);
+        free(board);
+        errno = EINVAL;
         return NULL;
     }
     return board;
@@ -78,16 +158,34 @@ scoreboard_new(size_t nslots)
 void
 scoreboard_free(struct scoreboard **board)
 {
-    if (*board != NULL)
+    if (*board != NULL) {
         munmap((*board)->shared, (*board)->bytes);
+        close((*board)->fd);
+    }
     free(*board);
     *board = NULL;
+}
+
+int
+scoreboard_fd(const struct scoreboard *board)
+{
+    return board->fd;
 }
 
 size_t
 scoreboard_size(const struct scoreboard *board)
 {
-    return board->nslots;
+    uint64_t used = atomic_load_explicit(&board->shared->used, memory_order_relaxed);
+
+    /* It lies in shared memory: compared, never believed. */
+    return used < board->capacity ? (size_t)used : board->capacity;
+}
+
+void
+scoreboard_use(struct scoreboard *board, size_t slot)
+{
+    if (slot >= scoreboard_size(board))
+        atomic_store(&board->shared->used, slot + 1);
 }
 
 struct scoreboard_slot *
@@ -102,7 +200,8 @@ scoreboard_fold(struct scoreboard *board, size_t slot)
     struct scoreboard_slot *s = &board->shared->slots[slot];
     size_t i;
 
-    atomic_fetch_add(&board->shared->folds, 1);
+    /* Odd now and even afterwards, whatever somebody wrote there. */
+    atomic_fetch_or(&board->shared->folds, 1);
     for (i = 0; i < METRIC_COUNT; i++) {
         if (metric_infos[i].kind == METRIC_KIND_COUNTER)
             metrics_add(&board->shared->dead, (enum metric)i,
@@ -170,15 +269,15 @@ slot_connections(const struct scoreboard_slot *slot)
 void
 scoreboard_sum(const struct scoreboard *board, uint64_t out[METRIC_COUNT])
 {
+    size_t i, slot, size = scoreboard_size(board);
     uint64_t folds;
-    size_t i, slot;
     int tries = 0;
 
     do {
         folds = atomic_load(&board->shared->folds);
         for (i = 0; i < METRIC_COUNT; i++)
             out[i] = metrics_get(&board->shared->dead, (enum metric)i);
-        for (slot = 0; slot < board->nslots; slot++)
+        for (slot = 0; slot < size; slot++)
             for (i = 0; i < METRIC_COUNT; i++)
                 out[i] +=
                     metrics_get(&board->shared->slots[slot].metrics, (enum metric)i);
@@ -253,14 +352,15 @@ void
 scoreboard_print_stats(const struct scoreboard *board, usec_t now, struct buf *out)
 {
     uint64_t sum[METRIC_COUNT], workers = 0, ready = 0;
-    size_t i;
+    size_t i, size = scoreboard_size(board);
+    usec_t started = atomic_load(&board->shared->started);
 
-    for (i = 0; i < board->nslots; i++) {
+    for (i = 0; i < size; i++) {
         workers += slot_state(&board->shared->slots[i]) != SLOT_EMPTY;
         ready += slot_state(&board->shared->slots[i]) == SLOT_READY;
     }
     print_stat(out, "pid", board->master_pid);
-    print_stat(out, "uptime", (now - board->started) / USEC_PER_SEC);
+    print_stat(out, "uptime", now > started ? (now - started) / USEC_PER_SEC : 0);
     print_stat(out, "time", (uint64_t)time(NULL));
     BUF_APPEND_LIT(out, "STAT version " FETCHD_VERSION "\r\n");
     print_stat(out, "pointer_size", 8 * sizeof(void *));
@@ -279,9 +379,9 @@ scoreboard_print_workers(const struct scoreboard *board, usec_t now, struct buf 
 {
     const struct scoreboard_slot *s;
     usec_t beat, started;
-    size_t i;
+    size_t i, size = scoreboard_size(board);
 
-    for (i = 0; i < board->nslots; i++) {
+    for (i = 0; i < size; i++) {
         s = &board->shared->slots[i];
         if (slot_state(s) == SLOT_EMPTY)
             continue;

@@ -1,8 +1,8 @@
 /*
  * scoreboard.h - what every child says of itself, in memory all of them share.
  *
- * Owns: one mapping, made by the master before the first fork: a slot per child and
- * the totals of children that are gone.  No locks and no pointers in it; each slot has
+ * Owns: one mapping, made by the master before the first fork and kept over reload and
+ * upgrade: a slot per child and the totals of children that are gone.  No locks and no pointers in it; each slot has
  * one writer, its child; the totals have one, the master.
  * The master only compares, sums and prints what it reads here: a pid, an index or a
  * length is never taken from it (CVE-2007-3304, CVE-2012-0031).
@@ -31,15 +31,32 @@ enum slot_state {
 struct scoreboard;
 struct scoreboard_slot;
 
-/* A board of 'nslots' empty slots, shared with every later child.
+/* Slots of a server: an old and a new generation of 256 workers each, and one more. */
+#define SCOREBOARD_CAPACITY ((size_t)2 * 256 + 1)
+
+/* A board with room for 'capacity' slots, none in use, shared with every later child.
  * NULL with errno: no memory. */
-struct scoreboard *scoreboard_new(size_t nslots) MUST_CHECK;
+struct scoreboard *scoreboard_new(size_t capacity) MUST_CHECK;
+
+/* Maps the board behind the descriptor, which another program may have made.  NULL with
+ * errno, and the descriptor is still the caller's: EINVAL when it is none of ours or
+ * counts other things. */
+struct scoreboard *scoreboard_adopt(int fd, size_t capacity) MUST_CHECK;
 void scoreboard_free(struct scoreboard **board);
 
+/* The memory behind it, close-on-exec; the board's own. */
+int scoreboard_fd(const struct scoreboard *board);
+
+/* How many slots to look at: those that were ever used, never more than the capacity. */
 size_t scoreboard_size(const struct scoreboard *board);
+
+/* Any slot below the capacity. */
 struct scoreboard_slot *scoreboard_slot(struct scoreboard *board, size_t slot);
 
 /* --- master only --- */
+
+/* Before a child is born into 'slot': from now on readers look at it. */
+void scoreboard_use(struct scoreboard *board, size_t slot);
 
 /* Adds a dead child's counters to the totals and empties its slot. */
 void scoreboard_fold(struct scoreboard *board, size_t slot);

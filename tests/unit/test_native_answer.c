@@ -244,6 +244,7 @@ native_tags_every_line_of_stats_and_help(void **state)
 
     (void)state;
     assert_non_null(board);
+    scoreboard_use(board, 1);
     slot_claim(scoreboard_slot(board, 1), 4242, clock_now());
     metrics_add(slot_metrics(scoreboard_slot(board, 1)), METRIC_items, 12345);
     assert_tagged_like_untagged(COMMAND_STATS, &r);

@@ -25,6 +25,7 @@ set_up(void **state)
 
     assert_non_null(f);
     assert_non_null(f->board = scoreboard_new(2));
+    scoreboard_use(f->board, 1);
     for (i = 0; i < METRIC_COUNT; i++)
         metrics_set(slot_metrics(scoreboard_slot(f->board, 1)), (enum metric)i, 1000 + i);
     resp_driver_init(&f->d, 1000, 10);

@@ -9,18 +9,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #define SLOTS 3
+#define CAPACITY 5
 
 static int
 setup(void **state)
 {
-    *state = scoreboard_new(SLOTS);
-    return *state == NULL ? -1 : 0;
+    struct scoreboard *board = scoreboard_new(CAPACITY);
+
+    if (board == NULL)
+        return -1;
+    scoreboard_use(board, SLOTS - 1);
+    *state = board;
+    return 0;
 }
 
 static int
@@ -65,6 +72,75 @@ scoreboard_begins_empty(void **state)
         /* two children never write to the same cache line */
         assert_int_equal((uintptr_t)scoreboard_slot(board, i) % 64, 0);
     }
+}
+
+static void
+scoreboard_grows_to_the_highest_slot_used_and_no_further(void **state)
+{
+    struct scoreboard *board = *state;
+
+    scoreboard_use(board, 1);
+    assert_int_equal(scoreboard_size(board), SLOTS);
+    metrics_add(metrics_of(board, 4), METRIC_items, 9);
+    assert_int_equal(sum_of(board, METRIC_items), 0);
+    scoreboard_use(board, 4);
+    assert_int_equal(scoreboard_size(board), CAPACITY);
+    assert_int_equal(sum_of(board, METRIC_items), 9);
+}
+
+static void
+scoreboard_outlives_its_mapping_through_the_descriptor(void **state)
+{
+    struct scoreboard *board = *state, *again;
+    int fd = dup(scoreboard_fd(board));
+
+    metrics_add(metrics_of(board, 1), METRIC_items, 7);
+    metrics_add(metrics_of(board, 0), METRIC_items, 5);
+    scoreboard_fold(board, 0);
+    assert_null(scoreboard_adopt(fd, CAPACITY + 1)); /* another program's */
+    assert_non_null(again = scoreboard_adopt(fd, CAPACITY));
+    assert_int_equal(scoreboard_size(again), SLOTS);
+    assert_int_equal(sum_of(again, METRIC_items), 12);
+    metrics_add(metrics_of(again, 1), METRIC_items, 1);
+    assert_int_equal(sum_of(board, METRIC_items), 13);
+    scoreboard_free(&again);
+}
+
+static void
+scoreboard_adopts_no_strangers_memory(void **state)
+{
+    struct scoreboard *board = *state;
+    size_t bytes = (size_t)lseek(scoreboard_fd(board), 0, SEEK_END);
+    int fd = memfd_create("stranger", 0);
+
+    assert_null(scoreboard_adopt(fd, CAPACITY));
+    assert_int_equal(ftruncate(fd, (off_t)bytes), 0);
+    assert_null(scoreboard_adopt(fd, CAPACITY)); /* the right size, no stamp */
+    assert_int_not_equal(ftruncate(scoreboard_fd(board), 0), 0); /* sealed */
+    close(fd);
+}
+
+/* A worker gone wild may write anything anywhere in the mapping. */
+static void
+scoreboard_stays_within_its_bounds_when_it_was_scribbled_over(void **state)
+{
+    struct scoreboard *board = *state;
+    size_t bytes = (size_t)lseek(scoreboard_fd(board), 0, SEEK_END);
+    char *wild = mmap(NULL, bytes, PROT_WRITE, MAP_SHARED, scoreboard_fd(board), 0);
+    struct buf text = BUF_INIT;
+
+    assert_ptr_not_equal(wild, MAP_FAILED);
+    memset(wild, 0xff, bytes);
+    assert_int_equal(scoreboard_size(board), CAPACITY);
+    scoreboard_fold(board, 0);
+    slot_claim(scoreboard_slot(board, 0), 100, 5000);
+    assert_int_equal(slot_state(scoreboard_slot(board, 0)), SLOT_STARTING);
+    assert_int_equal(slot_state(scoreboard_slot(board, 1)), SLOT_EMPTY);
+    scoreboard_print_stats(board, clock_now(), &text);
+    scoreboard_print_workers(board, clock_now(), &text);
+    assert_true(buf_size(&text) > 0);
+    buf_fini(&text);
+    munmap(wild, bytes);
 }
 
 static void
@@ -292,6 +368,10 @@ main(void)
 #define BOARD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         BOARD_TEST(scoreboard_begins_empty),
+        BOARD_TEST(scoreboard_grows_to_the_highest_slot_used_and_no_further),
+        BOARD_TEST(scoreboard_outlives_its_mapping_through_the_descriptor),
+        BOARD_TEST(scoreboard_adopts_no_strangers_memory),
+        BOARD_TEST(scoreboard_stays_within_its_bounds_when_it_was_scribbled_over),
         BOARD_TEST(scoreboard_sums_all_slots),
         BOARD_TEST(scoreboard_fold_keeps_counters_and_drops_gauges),
         BOARD_TEST(scoreboard_slot_can_be_claimed_again_after_a_fold),
