@@ -257,7 +257,7 @@ class _Client(Generic[R, M, C, P]):
             raise ValueError("source, fields: expected names without blanks and commas")
         words += f" fields={','.join(fields)}" if fields else ""
         words += " --" if maxage_ms is None else f" maxage={int(maxage_ms)} --"
-        prefix = "" if source is None else f"{source}:"
+        prefix = f"@@{source}." if source else "" if source is None else ":"
         plan = _Plan(ids, prefix, words, self._chunk, self._loads, columns)
         def finish() -> Any:
             for r in plan.finish():
@@ -272,7 +272,7 @@ class _Client(Generic[R, M, C, P]):
               deadline_ms: Ms = None, maxage_ms: Ms = None,
               raise_on_partial: bool = False, raise_on_connection: bool = False) -> R:
         """A Result for each id.  source: None lets "tags:x" ask the source tags; "" means
-        the default source, whatever the ids look like."""
+        the default source, whatever the ids look like; an unknown name: all "badid"."""
         return self._fetch(lambda plan: plan.out, ids, source, fields, deadline_ms,
                            maxage_ms, raise_on_partial, raise_on_connection)
 

@@ -139,6 +139,21 @@ is_text_start(char c)
     return (c > 0x20 && c < 0x7f) || c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* A line that never ends: whoever tagged it still hears which one it was. */
+static enum parse_verdict
+refuse_line(struct session *s, struct span input, size_t *consumed, struct command *out)
+{
+    struct span rest = input, word;
+
+    command_refuse(out, COMMAND_ERROR_TOOLONG, "the line is longer than limits.line");
+    if (text_next_word(&rest, &word) && word.p[0] == '#' && !take_tag(word, out))
+        out->tag_len = 0; /* it is none */
+    out->close = true;
+    *consumed = input.n;
+    s->scanned = 0;
+    return PARSE_COMMAND;
+}
+
 static enum parse_verdict
 text_parse(struct parser *p, struct session *s, struct span input, size_t *consumed,
            struct command *out)
@@ -157,13 +172,8 @@ text_parse(struct parser *p, struct session *s, struct span input, size_t *consu
         return PARSE_CLOSE;
     end = memchr(input.p + s->scanned, '\n', input.n - s->scanned);
     n = end == NULL ? input.n : (size_t)(end - input.p);
-    if (n > p->limits.line_max_bytes) {
-        command_refuse(out, COMMAND_ERROR_TOOLONG, "the line is longer than limits.line");
-        out->close = true;
-        *consumed = input.n;
-        s->scanned = 0;
-        return PARSE_COMMAND;
-    }
+    if (n > p->limits.line_max_bytes)
+        return refuse_line(s, input, consumed, out);
     if (end == NULL) {
         s->scanned = input.n;
         return PARSE_MORE;

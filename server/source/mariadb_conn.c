@@ -58,12 +58,10 @@ mariadb_conn_set_due(struct mariadb_conn *c, usec_t due, usec_t now)
 static void
 conn_drop_events(struct mariadb_conn *c)
 {
-    if (c->read_event != NULL)
-        event_free(c->read_event);
-    if (c->write_event != NULL)
-        event_free(c->write_event);
-    c->read_event = c->write_event = NULL;
+    event_del(c->read_event);
+    event_del(c->write_event);
     event_del(c->kick);
+    c->on_socket = false;
 }
 
 static void
@@ -172,9 +170,10 @@ mariadb_conn_wait(struct mariadb_conn *c, int wants)
 {
     evutil_socket_t fd = mysql_get_socket(c->mysql);
 
-    if (c->read_event == NULL) {
-        c->read_event = event_new(c->base, fd, EV_READ | EV_PERSIST, conn_on_socket, c);
-        c->write_event = event_new(c->base, fd, EV_WRITE, conn_on_socket, c);
+    if (!c->on_socket) {
+        event_assign(c->read_event, c->base, fd, EV_READ | EV_PERSIST, conn_on_socket, c);
+        event_assign(c->write_event, c->base, fd, EV_WRITE, conn_on_socket, c);
+        c->on_socket = true;
     }
     if (wants & (MYSQL_WAIT_READ | MYSQL_WAIT_EXCEPT) &&
         !event_pending(c->read_event, EV_READ, NULL))
@@ -341,12 +340,29 @@ mariadb_conn_new(struct event_base *base, const struct config_database *config,
     c->state = CONN_WAITING;
     c->timer = evtimer_new(base, conn_on_timer, c);
     c->kick = event_new(base, -1, 0, conn_on_kick, c);
-    if (c->timer == NULL || c->kick == NULL) {
+    /* Made once and told each new socket: connecting needs no memory of ours. */
+    c->read_event = event_new(base, -1, 0, conn_on_socket, c);
+    c->write_event = event_new(base, -1, 0, conn_on_socket, c);
+    if (c->timer == NULL || c->kick == NULL || c->read_event == NULL ||
+        c->write_event == NULL) {
         mariadb_conn_free(&c);
         return NULL;
     }
     mariadb_conn_set_due(c, clock_now() + 1, clock_now());
     return c;
+}
+
+/* Those that there are: a connection may have been made by half only. */
+static void
+conn_free_events(struct mariadb_conn *c)
+{
+    struct event *events[] = { c->timer, c->kick, c->read_event, c->write_event };
+    size_t i;
+
+    for (i = 0; i < ARRAY_LEN(events); i++) {
+        if (events[i] != NULL)
+            event_free(events[i]);
+    }
 }
 
 void
@@ -363,12 +379,9 @@ mariadb_conn_free(struct mariadb_conn **conn)
         while (c->state == CONN_QUERY || c->state == CONN_ROWS)
             conn_pump(c, MYSQL_WAIT_READ);
     }
-    if (c->kick != NULL) {
+    if (c->mysql != NULL)
         conn_close(c);
-        event_free(c->kick);
-    }
-    if (c->timer != NULL)
-        event_free(c->timer);
+    conn_free_events(c);
     free(c);
     *conn = NULL;
 }

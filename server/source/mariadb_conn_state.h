@@ -33,8 +33,9 @@ struct mariadb_conn {
                         * lets us in and throws us out is not asked in a tight loop */
     MYSQL *mysql;
     MYSQL_RES *result;
-    struct event *read_event;  /* on the socket; persistent while connected */
-    struct event *write_event; /* on the socket, one-shot, rare */
+    bool on_socket;            /* these two are for the present socket: */
+    struct event *read_event;  /* persistent while connected */
+    struct event *write_event; /* one-shot, rare */
     struct event *timer;
     struct event *kick; /* a call finished at once: go on from the loop */
     bool through;       /* ... and this is it: nothing is suspended */

@@ -73,7 +73,7 @@ client_count_error(struct client *c)
 static void
 client_take(struct client *c, struct command *command)
 {
-    planner_check(c->worker, command);
+    sources_check(c->worker, command);
     if (request_new(c, command, clock_now()) == NULL)
         client_close(c, "no memory for a request");
     else if (command->kind == COMMAND_QUIT || command->close)

@@ -21,6 +21,10 @@ plan_place(struct worker *w, struct request *r, size_t i)
     struct span rest;
 
     which = sources_resolve(w, r->results[i].key, &rest);
+    if (which == SOURCE_NONE) {
+        request_answer(r, i, ITEM_FAIL_BADID);
+        return;
+    }
     switch (w->sources[which]->ops->key(w->sources[which], rest, id, &id_len)) {
     case SOURCE_KEY_BAD:
         request_answer(r, i, ITEM_FAIL_BADID);
@@ -60,39 +64,6 @@ plan_slice(struct worker *w, struct request *r, size_t max)
         plan_place(w, r, i);
     }
     return count;
-}
-
-static bool
-has_fields(const struct source *s, const struct command *command)
-{
-    size_t i;
-
-    for (i = 0; i < command->nfields; i++) {
-        if (!s->ops->has_field(s, command->fields[i]))
-            return false;
-    }
-    return true;
-}
-
-void
-planner_check(const struct worker *w, struct command *command)
-{
-    size_t i, which, last = w->config->nsources;
-    struct span id;
-
-    if (!command->fields_must_exist || command->nfields == 0)
-        return;
-    for (i = 0; i < command->nkeys; i++) {
-        which = sources_resolve(w, command->keys[i], &id);
-        if (which == last)
-            continue; /* neighbours mostly ask the same source */
-        last = which;
-        if (!has_fields(w->sources[which], command)) {
-            command_refuse(command, COMMAND_ERROR_OPTION,
-                           "fields: a source of these keys has no such field");
-            return;
-        }
-    }
 }
 
 /* A slice of the client's oldest request; returns how many places were looked up. */

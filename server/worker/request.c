@@ -184,8 +184,9 @@ request_trace(struct request *r, size_t i)
 {
     const struct worker *w = r->client->worker;
     struct span id;
+    size_t which = sources_resolve(w, r->results[i].key, &id);
 
-    r->traces[i].source = w->sources[sources_resolve(w, r->results[i].key, &id)]->name;
+    r->traces[i].source = which == SOURCE_NONE ? "none" : w->sources[which]->name;
     r->traces[i].asked = r->places[i].waiter.answered != NULL;
     r->traces[i].wait_us = (unsigned)(clock_now() - r->arrived);
 }

@@ -3,10 +3,11 @@
  *
  * Owns: the databases (one private connection each), a loader for each source, and the
  * reading of a key's prefix: "tags:c" and "@@tags.c" ask the source tags for c, ":c"
- * asks the default source, and a prefix that names no source belongs to the id.
+ * asks the default source, and a prefix that names no source belongs to the id.  Nobody
+ * writes "@@" by chance, so behind it a name that is none makes the key no id at all:
+ * taken for an id of the default source it would be a MISS, and nobody would look.
  */
 #include "server/source/mariadb.h"
-#include "server/worker/client.h"
 #include "server/worker/state.h"
 
 #include "common/log.h"
@@ -108,19 +109,52 @@ sources_find(const struct worker *w, struct span name)
 size_t
 sources_resolve(const struct worker *w, struct span key, struct span *id)
 {
-    bool alias = key.n > 2 && key.p[0] == '@' && key.p[1] == '@';
+    bool alias = key.n >= 2 && key.p[0] == '@' && key.p[1] == '@';
     size_t skip = alias ? 2 : 0, n, which;
     const char *mark = memchr(key.p + skip, alias ? '.' : ':', key.n - skip);
 
     *id = key;
     if (mark == NULL)
-        return 0;
+        return alias ? SOURCE_NONE : 0;
     n = (size_t)(mark - key.p);
     which = n == 0 ? 0 : sources_find(w, span_of(key.p + skip, n - skip));
     if (which == w->config->nsources)
-        return 0;
+        return alias ? SOURCE_NONE : 0;
     *id = span_of(mark + 1, key.n - n - 1);
     return which;
+}
+
+static bool
+has_fields(const struct source *s, const struct command *command)
+{
+    size_t i;
+
+    for (i = 0; i < command->nfields; i++) {
+        if (!s->ops->has_field(s, command->fields[i]))
+            return false;
+    }
+    return true;
+}
+
+void
+sources_check(const struct worker *w, struct command *command)
+{
+    size_t i, which, last = SOURCE_NONE;
+    struct span id;
+
+    if (!command->fields_must_exist || command->nfields == 0)
+        return;
+    for (i = 0; i < command->nkeys; i++) {
+        which = sources_resolve(w, command->keys[i], &id);
+        if (which == last || which == SOURCE_NONE)
+            continue; /* neighbours mostly ask the same source */
+        last = which;
+        if (!has_fields(w->sources[which], command)) {
+            command_refuse(command, COMMAND_ERROR_OPTION,
+                           "fields: a source of these keys has no such field");
+            return;
+        }
+    }
 }
 
 void

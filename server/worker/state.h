@@ -22,6 +22,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct event;
 struct event_base;
@@ -94,9 +95,6 @@ void deadlines_arm(struct worker *w);
  * them; the rest resumes in the next turn. */
 void planner_run(struct worker *w);
 
-/* Makes a command an error when it asks for a field that a source of its keys has not. */
-void planner_check(const struct worker *w, struct command *command);
-
 /* --- sources.c --- */
 
 /* Opens every database and makes loaders; false: no memory. */
@@ -106,8 +104,13 @@ void sources_close(struct worker *w);
 /* End of the turn: tables to look at, batches to send. */
 void sources_flush(struct worker *w);
 
-/* Which source a key means, and what is left of it as an id. */
+/* Which source a key means, and what is left of it as an id.  SOURCE_NONE: the key names
+ * one that does not exist, so it is no id. */
+#define SOURCE_NONE SIZE_MAX
 size_t sources_resolve(const struct worker *w, struct span key, struct span *id);
+
+/* Makes a command an error when it asks for a field that a source of its keys has not. */
+void sources_check(const struct worker *w, struct command *command);
 
 /* For struct reply: describes every source. */
 void sources_each(void *worker, void (*line)(struct buf *out, struct span text),

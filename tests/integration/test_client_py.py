@@ -124,6 +124,7 @@ def test_keys_of_a_text_source_are_taken_as_they_are(client: Any) -> None:
     assert statuses(results[len(TAG_NAMES) :]) == ["miss"] * 5
     assert client.fetch(["5", "items:5", "tags:5"], source="")[0].item["id"] == 5
     assert statuses(client.fetch(["items:5", "tags:5"], source="")) == ["badid"] * 2
+    assert statuses(client.fetch([5, "tag-001"], source="tagz")) == ["badid"] * 2
 
 
 def test_items_are_what_mariadb_holds_to_the_last_digit(

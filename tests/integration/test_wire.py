@@ -89,13 +89,24 @@ def test_a_double_at_is_another_way_to_name_the_source(client: Client) -> None:
 
 
 def test_an_unknown_prefix_is_part_of_the_id(client: Client) -> None:
-    answer = client.fetch(
-        "nosuch:1", "user:123", "role::program", ":", "tags:", "@@nosuch.1"
-    )
-    assert answer.shorts[:3] == ["FAIL badid"] * 3
-    assert answer.shorts[3] == "FAIL badid"
-    assert answer.shorts[5] == "FAIL badid"
+    answer = client.fetch("nosuch:1", "user:123", "role::program", ":", "tags:")
+    assert answer.shorts[:4] == ["FAIL badid"] * 4
     assert answer.items == 0
+
+
+def test_a_double_at_with_a_source_that_is_none_is_no_id_even_of_a_text_source(
+    shop_db: MariaDB, start_fetchd: Callable[..., Fetchd]
+) -> None:
+    config = shop(shop_db.socket, workers=1)
+    config.sources = {name: config.sources[name] for name in ("tags", "items")}
+    client = start_fetchd(config).client()
+    answer = client.fetch("tag-001", "nosuch:1", "@@nosuch.tag-001", "@@tags", "@@", ":@@x")
+    assert answer.shorts == ["ITEM", "MISS"] + ["FAIL badid"] * 3 + ["MISS"]
+    line = client.ask(b"fetch trace=1 @@nosuch.7")
+    assert line == b"FAIL @@nosuch.7 badid"
+    assert client.line().startswith(b"TRACE @@nosuch.7 source=none from=none ")
+    assert client.line().startswith(b"DONE 0 0 1 ")
+    assert client.ask(b"fetch fields=label @@nosuch.7 tag-001").startswith(b"FAIL ")
 
 
 def test_a_prefix_inside_the_default_text_source_stays_text(
@@ -193,6 +204,16 @@ def test_a_line_over_the_limit_is_an_error_and_the_end(small: Fetchd, size: int)
     with Client(small.address) as client:
         client.send_until_refused(b"fetch " + b"1 " * (size // 2))
         assert client.line().startswith(b"ERROR toolong")
+        assert client.rest() == b""
+
+
+@pytest.mark.parametrize("tag,echoed", [(b"#t1 ", b"#t1 "), (b"#-", b""), (b"# ", b"")])
+def test_a_line_over_the_limit_is_answered_with_its_tag(
+    small: Fetchd, tag: bytes, echoed: bytes
+) -> None:
+    with Client(small.address) as client:
+        client.send_until_refused(tag + b"fetch " + b"1 " * LINE_LIMIT)
+        assert client.line().startswith(echoed + b"ERROR toolong ")
         assert client.rest() == b""
 
 
