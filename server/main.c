@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/process.h"
 #include "server/config/config.h"
+#include "server/master/ask.h"
 #include "server/master/daemon.h"
 #include "server/master/identity.h"
 #include "server/master/master.h"
@@ -27,6 +28,8 @@ struct arguments {
     bool check;
     bool print;
     bool daemonize;
+    bool wait;
+    const char *ask;
     const char *listens[LISTENS_MAX];
     struct config_overrides over;
 };
@@ -45,6 +48,12 @@ static const char usage[] =
     "  -d, --daemon         go into the background once every worker serves; messages go "
     "on\n"
     "                       to standard error unless that is a terminal or a pipe\n"
+    "  -s, --signal WORD    tell the running server that has this pid file: stop, quit "
+    "(both\n"
+    "                       finish what was asked; again: at once), reload, reopen "
+    "(logs),\n"
+    "                       upgrade (to the program installed now) or status\n"
+    "      --wait           with -s: return when it is done, not when it has begun\n"
     "      --options        list every option: name, type, default, range, reload, help\n"
     "  -h, --help           this text\n"
     "  -V, --version        the version\n"
@@ -67,7 +76,11 @@ static const char usage[] =
     "      --log-level L    error, warn, info or debug\n"
     "\n"
     "Exit status: 0 stopped or check passed, 1 could not start, 64 wrong arguments,\n"
-    "78 wrong configuration.\n";
+    "69 already running under this pid file, 78 wrong configuration.\n"
+    "Of -s: 0 it worked, 1 it did not, 4 not permitted, 7 not running; of -s status: 0\n"
+    "running, 1 dead but its pid file is left, 2 dead but a worker holds its lock, 3 "
+    "not\n"
+    "running, 4 cannot tell.\n";
 
 enum long_option {
     ARG_OPTIONS = 256,
@@ -80,6 +93,7 @@ enum long_option {
     ARG_DEADLINE,
     ARG_PID_FILE,
     ARG_LOG_LEVEL,
+    ARG_WAIT,
 };
 
 /* clang-format off */
@@ -88,6 +102,8 @@ static const struct option long_options[] = {
     { "test",      no_argument,       NULL, 't' },
     { "print",     no_argument,       NULL, 'T' },
     { "daemon",    no_argument,       NULL, 'd' },
+    { "signal",    required_argument, NULL, 's' },
+    { "wait",      no_argument,       NULL, ARG_WAIT },
     { "help",      no_argument,       NULL, 'h' },
     { "version",   no_argument,       NULL, 'V' },
     { "options",   no_argument,       NULL, ARG_OPTIONS },
@@ -151,6 +167,12 @@ take_argument(struct arguments *a, int which, const char *value)
     case 'd':
         a->daemonize = true;
         break;
+    case 's':
+        a->ask = value;
+        break;
+    case ARG_WAIT:
+        a->wait = true;
+        break;
     case 'h':
         BUF_APPEND_LIT(&text, usage);
         print_and_exit(&text);
@@ -197,7 +219,7 @@ parse_arguments(struct arguments *a, int argc, char **argv)
 {
     int which;
 
-    while ((which = getopt_long(argc, argv, "c:tTdhV", long_options, NULL)) != -1)
+    while ((which = getopt_long(argc, argv, "c:tTds:hV", long_options, NULL)) != -1)
         take_argument(a, which, optarg);
     if (optind < argc)
         wrong_arguments("unexpected argument; options begin with a dash");
@@ -214,7 +236,7 @@ load_configuration(const struct arguments *a)
     bool ok = config != NULL;
 
     config_wipe_environment();
-    if (ok && !a->check && !a->print)
+    if (ok && !a->check && !a->print && a->ask == NULL)
         ok = config_resolve(config, &error);
     if (!ok) {
         fprintf(stderr, "fetchd: %.*s%s\n", SPAN_FMT(buf_span(&error)),
@@ -241,6 +263,35 @@ check_configuration(const struct arguments *a, const struct config *config)
     return good ? EXIT_SUCCESS : EX_CONFIG;
 }
 
+/* "-s": the pid file is all there is to know, and "--pid-file" says it without a look at
+ * a configuration that may be broken by now. */
+static int
+ask(const struct arguments *a)
+{
+    struct config *config = NULL;
+    const char *pid_file = a->over.pid_file;
+    enum command_verb verb;
+    int code = EX_CONFIG;
+
+    if (!command_parse(a->ask, &verb))
+        wrong_arguments("-s: expected stop, quit, reload, reopen, upgrade or status");
+    if (pid_file == NULL) {
+        if ((config = load_configuration(a)) == NULL) {
+            fprintf(stderr, "fetchd: -s needs no configuration with --pid-file FILE\n");
+            return code;
+        }
+        pid_file = config->pid_file;
+    }
+    if (pid_file[0] == '\0')
+        fprintf(stderr, "fetchd: no pid_file is set, so the server cannot be found: give "
+                        "--pid-file FILE as it was given to the server (one that runs "
+                        "without hears signals only: kill -TERM PID)\n");
+    else
+        code = ask_master(verb, a->wait, pid_file);
+    config_free(&config);
+    return code;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -254,6 +305,8 @@ main(int argc, char **argv)
     process_title_init(argc, argv);
     log_init("fetchd", LOG_LEVEL_INFO);
     parse_arguments(&a, argc, argv);
+    if (a.ask != NULL)
+        return ask(&a);
     if ((config = load_configuration(&a)) == NULL)
         return EX_CONFIG;
     if (a.print) {

@@ -3,6 +3,8 @@
  */
 #include "server/master/identity.h"
 
+#include "common/log.h"
+
 #include <pwd.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -37,4 +39,16 @@ identity_find(const char *user, struct process_identity *out, struct buf *error)
     out->uid = pw->pw_uid;
     out->gid = pw->pw_gid;
     return true;
+}
+
+bool
+identity_choose(const char *user, struct process_identity *out)
+{
+    struct buf error = BUF_INIT;
+    bool ok = identity_find(user, out, &error);
+
+    if (!ok)
+        log_error("%.*s", SPAN_FMT(buf_span(&error)));
+    buf_fini(&error);
+    return ok;
 }

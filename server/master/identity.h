@@ -17,4 +17,7 @@
 bool identity_find(const char *user, struct process_identity *out, struct buf *error)
     MUST_CHECK;
 
+/* The same; the sentence is logged. */
+bool identity_choose(const char *user, struct process_identity *out) MUST_CHECK;
+
 #endif

@@ -16,7 +16,7 @@
 #include "server/master/identity.h"
 #include "server/master/listeners.h"
 #include "server/master/obituary.h"
-#include "server/master/pidfile.h"
+#include "server/master/premises.h"
 #include "server/master/signals.h"
 #include "server/master/supervisor.h"
 #include "server/stats/scoreboard.h"
@@ -47,6 +47,7 @@ struct master {
     int exit_code;
     usec_t kill_at; /* while stopping: when patience ends */
     struct daemon_launch *launch;
+    struct premises premises;
 };
 
 /* --- stopping ----------------------------------------------------------------------- */
@@ -80,19 +81,66 @@ master_stop(struct master *m, usec_t patience, int exit_code)
     }
 }
 
+/* Asked again, it hurries. */
+static void
+master_drain(struct master *m)
+{
+    if (m->supervisor.stopping)
+        master_stop(m, HURRY_GRACE, 0);
+    else
+        master_stop(m, m->config->drain_timeout_ms * USEC_PER_MSEC + KILL_GRACE, 0);
+}
+
 static void
 master_take_signals(struct master *m)
 {
-    bool hurry = signals_take(SIGINT);
-
-    if (signals_take(SIGTERM) || signals_take(SIGQUIT)) {
-        if (m->supervisor.stopping)
-            hurry = true;
-        else
-            master_stop(m, m->config->drain_timeout_ms * USEC_PER_MSEC + KILL_GRACE, 0);
-    }
-    if (hurry)
+    if (signals_take(SIGTERM))
+        master_drain(m);
+    if (signals_take(SIGQUIT))
+        master_drain(m);
+    if (signals_take(SIGINT))
         master_stop(m, HURRY_GRACE, 0);
+}
+
+static void
+master_tell_status(struct master *m, unsigned who)
+{
+    const char *word = m->supervisor.stopping ? "stopping"
+                       : m->serving           ? "serving"
+                                              : "starting";
+
+    commands_answer(m->premises.commands, who, COMMAND_DONE,
+                    "%s pid=%d workers=%zu/%u version=" FETCHD_VERSION, word,
+                    (int)getpid(), supervisor_count(&m->supervisor, CHILD_READY),
+                    m->config->workers);
+}
+
+/* What a signal would have said, said by "fetchd -s". */
+static void
+master_obey(struct master *m)
+{
+    struct commands *c = m->premises.commands;
+    enum command_verb verb;
+    unsigned who;
+
+    while (commands_next(c, &verb, &who)) {
+        switch (verb) {
+        case COMMAND_STATUS:
+            master_tell_status(m, who);
+            break;
+        case COMMAND_STOP:
+        case COMMAND_QUIT:
+            commands_tell(c, who, "stopping");
+            master_drain(m);
+            break;
+        case COMMAND_RELOAD:
+        case COMMAND_REOPEN:
+        case COMMAND_UPGRADE:
+            commands_answer(c, who, COMMAND_FAILED, "%s: not supported yet",
+                            command_name(verb));
+            break;
+        }
+    }
 }
 
 static void
@@ -131,6 +179,7 @@ master_spawn(struct master *m, size_t slot)
         .foreign_fds = m->controls,
         .nforeign = m->supervisor.nslots,
         .launch = m->launch,
+        .premises = &m->premises,
     };
     pid_t pid;
 
@@ -347,7 +396,8 @@ master_wait(struct master *m, struct pollfd *fds)
 
     for (i = 0; i < n; i++)
         fds[i] = (struct pollfd){ .fd = m->controls[i], .events = POLLIN };
-    if (ppoll(fds, n, &left, signals_sleep_mask()) <= 0)
+    if (ppoll(fds, n + commands_poll(m->premises.commands, &fds[n]), &left,
+              signals_sleep_mask()) <= 0)
         return;
     for (i = 0; i < n; i++) {
         if (fds[i].revents != 0)
@@ -358,7 +408,7 @@ master_wait(struct master *m, struct pollfd *fds)
 static int
 master_loop(struct master *m)
 {
-    struct pollfd *fds = calloc(m->supervisor.nslots, sizeof(*fds));
+    struct pollfd *fds = calloc(m->supervisor.nslots + COMMAND_POLLFDS, sizeof(*fds));
 
     if (fds == NULL) {
         log_error("cannot start: no memory");
@@ -370,8 +420,10 @@ master_loop(struct master *m)
         if (signals_take(SIGCHLD))
             master_reap(m);
         master_take_signals(m);
+        master_obey(m);
         master_kill_late(m);
         master_watch(m);
+        premises_look(&m->premises, clock_now());
         master_lose_patience(m);
     }
     free(fds);
@@ -379,29 +431,6 @@ master_loop(struct master *m)
 }
 
 /* --- start and end -------------------------------------------------------------------------------- */
-
-static bool
-master_identify(struct master *m)
-{
-    struct buf error = BUF_INIT;
-    bool ok = identity_find(m->config->user, &m->identity, &error);
-
-    if (!ok)
-        log_error("%.*s", SPAN_FMT(buf_span(&error)));
-    buf_fini(&error);
-    return ok;
-}
-
-/* 0 in the configuration: as many as the descriptors of all workers allow. */
-static size_t
-max_connections(const struct config *config)
-{
-    uint64_t each = accept_max_clients();
-
-    if (config->max_connections != 0)
-        return config->max_connections;
-    return each > SIZE_MAX / config->workers ? SIZE_MAX : (size_t)each * config->workers;
-}
 
 static bool
 master_open(struct master *m)
@@ -415,10 +444,13 @@ master_open(struct master *m)
     };
     size_t i;
 
-    if (!master_identify(m)) {
+    if (!identity_choose(c->user, &m->identity)) {
         m->exit_code = WORKER_EXIT_CONFIG;
         return false;
     }
+    if ((m->exit_code = premises_open(&m->premises, c->pid_file)) != 0)
+        return false;
+    m->exit_code = WORKER_EXIT_START;
     if (listeners_open(&m->listeners, c) == -1)
         return false;
     m->board = scoreboard_new(SCOREBOARD_CAPACITY);
@@ -430,10 +462,6 @@ master_open(struct master *m)
     }
     for (i = 0; i < c->workers; i++)
         m->controls[i] = -1;
-    if (pidfile_write(c->pid_file) == -1) {
-        log_error("cannot write pid_file %s: %s", c->pid_file, strerror(errno));
-        return false;
-    }
     return true;
 }
 
@@ -442,12 +470,13 @@ master_run(const struct config *config, struct daemon_launch *launch)
 {
     struct master m = { .config = config,
                         .launch = launch,
+                        .premises = PREMISES_INIT,
                         .exit_code = WORKER_EXIT_START };
     int code;
 
     log_init("master", config->log_level);
     process_raise_nofile();
-    m.max_connections = max_connections(config);
+    m.max_connections = accept_max_connections(config);
     srand48((long)clock_now() ^ (long)getpid());
     signals_init();
     if (master_open(&m)) {
@@ -455,8 +484,8 @@ master_run(const struct config *config, struct daemon_launch *launch)
         m.exit_code = master_loop(&m);
     }
     code = m.exit_code;
-    pidfile_remove(config->pid_file);
     listeners_close(&m.listeners);
+    premises_close(&m.premises);
     scoreboard_free(&m.board);
     supervisor_fini(&m.supervisor);
     free(m.controls);

@@ -48,15 +48,23 @@ pidfile_write(const char *path)
     return -1;
 }
 
+bool
+pidfile_is_ours(const char *path)
+{
+    char text[32] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool ours;
+
+    if (fd == -1)
+        return false;
+    ours = read(fd, text, sizeof(text) - 1) > 0 && atoi(text) == (int)getpid();
+    close(fd);
+    return ours;
+}
+
 void
 pidfile_remove(const char *path)
 {
-    char text[32] = "";
-    int fd;
-
-    if (path[0] == '\0' || (fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) == -1)
-        return;
-    if (read(fd, text, sizeof(text) - 1) > 0 && atoi(text) == (int)getpid())
+    if (path[0] != '\0' && pidfile_is_ours(path))
         unlink(path);
-    close(fd);
 }

@@ -9,9 +9,15 @@
 
 #include "common/compiler.h"
 
+#include <stdbool.h>
+
 /* "" writes nothing.  -1 with errno. */
 int pidfile_write(const char *path) MUST_CHECK;
 
+/* Does it hold our pid, and is it no link? */
+bool pidfile_is_ours(const char *path) MUST_CHECK;
+
+/* Only while it is ours. */
 void pidfile_remove(const char *path);
 
 #endif

@@ -203,6 +203,16 @@ accept_max_clients(void)
                                               : nofile.rlim_cur / 2;
 }
 
+size_t
+accept_max_connections(const struct config *config)
+{
+    uint64_t each = accept_max_clients();
+
+    if (config->max_connections != 0)
+        return config->max_connections;
+    return each > SIZE_MAX / config->workers ? SIZE_MAX : (size_t)each * config->workers;
+}
+
 struct acceptor *
 acceptor_new(struct worker *w)
 {

@@ -26,6 +26,11 @@ void acceptor_free(struct acceptor **acceptor);
 /* How many clients the descriptors of one worker (RLIMIT_NOFILE) allow. */
 uint64_t accept_max_clients(void);
 
+/* How many clients the whole server takes: limits.connections, or what the descriptors of
+ * all workers allow. */
+struct config;
+size_t accept_max_connections(const struct config *config);
+
 /* The gate, as a pure judgement: may a worker with 'mine' connections take one more when
  * the least busy living worker has 'least'? */
 bool accept_gate_open(uint64_t mine, uint64_t least);
