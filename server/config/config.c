@@ -16,7 +16,7 @@
 #include <string.h>
 
 static const enum section single_sections[] = { SECTION_TOP, SECTION_LIMITS,
-                                                SECTION_LOADER };
+                                                SECTION_LOADER, SECTION_CACHE };
 
 static bool
 no_memory(struct buf *error)

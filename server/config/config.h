@@ -22,6 +22,13 @@
 /* Addresses a database host name may resolve to. */
 #define CONFIG_HOST_ADDRS 4
 
+/* Who may do something. */
+enum config_access {
+    ACCESS_NOBODY,
+    ACCESS_LOCAL, /* over loopback or a unix socket */
+    ACCESS_ANYONE,
+};
+
 struct config_listen {
     char *text; /* as written */
     struct net_addr addr;
@@ -53,6 +60,11 @@ struct config_source {
     char *key;
     char **columns; /* NULL: every visible column */
     size_t ncolumns;
+    unsigned fresh_ms; /* 0: nothing of it is kept */
+    unsigned jitter_percent;
+    unsigned negative_ms;
+    unsigned stale_ms;
+    unsigned stale_if_error_ms;
 };
 
 struct config {
@@ -89,6 +101,9 @@ struct config {
     unsigned max_batch;
     size_t batch_bytes;
     unsigned turn_ids;
+    /* cache */
+    size_t cache_bytes; /* 0: none */
+    enum config_access invalidate;
     /* where items come from */
     struct config_database *databases;
     size_t ndatabases;

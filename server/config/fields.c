@@ -228,6 +228,26 @@ add_column(const struct option *o, struct config_source *s, const char *value, b
     return true;
 }
 
+static const char *const access_names[] = {
+    [ACCESS_NOBODY] = "nobody",
+    [ACCESS_LOCAL] = "local",
+    [ACCESS_ANYONE] = "anyone",
+};
+
+static bool
+set_access(const struct option *o, void *base, const char *value, struct buf *why)
+{
+    size_t i;
+
+    for (i = 0; i < ARRAY_LEN(access_names); i++) {
+        if (strcmp(value, access_names[i]) == 0) {
+            *(enum config_access *)member(o, base) = (enum config_access)i;
+            return true;
+        }
+    }
+    return refuse(o, value, why);
+}
+
 bool
 field_set(const struct option *o, void *base, const char *value, bool more,
           struct buf *why)
@@ -241,6 +261,8 @@ field_set(const struct option *o, void *base, const char *value, bool more,
         if (!log_level_parse(span_str(value), (enum log_level *)member(o, base)))
             return refuse(o, value, why);
         return true;
+    case OPTION_ACCESS:
+        return set_access(o, base, value, why);
     case OPTION_NAME:
         if (value[0] != '\0' && !name_valid(value))
             return refuse(o, value, why);
@@ -301,6 +323,7 @@ fields_free(enum section section, void *base)
         case OPTION_MS:
         case OPTION_BYTES:
         case OPTION_LEVEL:
+        case OPTION_ACCESS:
             break;
         }
     }
@@ -380,6 +403,9 @@ field_append(const struct option *o, const void *base, struct buf *out)
     case OPTION_BYTES:
         append_quoted(out, value_format_bytes(*(const size_t *)at, number));
         break;
+    case OPTION_ACCESS:
+        append_quoted(out, access_names[*(const enum config_access *)at]);
+        return;
     case OPTION_LEVEL:
         append_quoted(out, level_name(*(const enum log_level *)at));
         break;

@@ -27,8 +27,11 @@ static const struct {
     const char *name;
     bool titled;
 } sections[SECTION_NSECTIONS] = {
-    [SECTION_TOP] = { "", false },          [SECTION_LIMITS] = { "limits", false },
-    [SECTION_LOADER] = { "loader", false }, [SECTION_DATABASE] = { "database", true },
+    [SECTION_TOP] = { "", false },
+    [SECTION_LIMITS] = { "limits", false },
+    [SECTION_LOADER] = { "loader", false },
+    [SECTION_CACHE] = { "cache", false },
+    [SECTION_DATABASE] = { "database", true },
     [SECTION_SOURCE] = { "source", true },
 };
 
@@ -97,6 +100,11 @@ static const struct option options[] = {
     { SECTION_LOADER, "turn_ids", OPTION_COUNT, TOP(turn_ids), "4096", 1, 100000, RELOAD_GENERATION,
       "most ids a worker handles before it looks at its other clients" },
 
+    { SECTION_CACHE, "size", OPTION_BYTES, TOP(cache_bytes), "256M", 0, 1024 * G, RELOAD_RESTART,
+      "memory for items that all workers share; 0: nothing is kept" },
+    { SECTION_CACHE, "invalidate", OPTION_ACCESS, TOP(invalidate), "local", 0, 0, RELOAD_GENERATION,
+      "who may make it forget items; local: over loopback and unix sockets" },
+
     { SECTION_DATABASE, "host", OPTION_TEXT, DATABASE(host), "", 0, 0, RELOAD_GENERATION,
       "server name or address, always over TCP; excludes socket" },
     { SECTION_DATABASE, "port", OPTION_COUNT, DATABASE(port), "3306", 1, 65535, RELOAD_GENERATION,
@@ -128,6 +136,16 @@ static const struct option options[] = {
       "column that identifies an item; needs a unique index of its own" },
     { SECTION_SOURCE, "columns", OPTION_NAMES, SOURCE(columns), "", 0, 0, RELOAD_GENERATION,
       "columns that make up an item, in this order; empty: every visible one" },
+    { SECTION_SOURCE, "fresh", OPTION_MS, SOURCE(fresh_ms), "60s", 0, 30 * 24 * HOUR, RELOAD_GENERATION,
+      "how long after its statement was sent an item is served; 0: it is not kept" },
+    { SECTION_SOURCE, "jitter", OPTION_COUNT, SOURCE(jitter_percent), "10", 0, 50, RELOAD_GENERATION,
+      "percent by which fresh is shortened at most, each item by another share" },
+    { SECTION_SOURCE, "negative", OPTION_MS, SOURCE(negative_ms), "5s", 0, 30 * 24 * HOUR, RELOAD_GENERATION,
+      "the same for the word that there is no such item; at most fresh" },
+    { SECTION_SOURCE, "stale", OPTION_MS, SOURCE(stale_ms), "0", 0, 30 * 24 * HOUR, RELOAD_GENERATION,
+      "after fresh: served as STALE for so long, and fetched anew behind" },
+    { SECTION_SOURCE, "stale_if_error", OPTION_MS, SOURCE(stale_if_error_ms), "0", 0, 30 * 24 * HOUR, RELOAD_GENERATION,
+      "after fresh: served as STALE for so long when the source fails or is late" },
 };
 /* clang-format on */
 
@@ -209,6 +227,9 @@ option_append_expected(const struct option *o, struct buf *out)
         break;
     case OPTION_LEVEL:
         BUF_APPEND_LIT(out, "error, warn, info or debug");
+        break;
+    case OPTION_ACCESS:
+        BUF_APPEND_LIT(out, "nobody, local or anyone");
         break;
     case OPTION_PATH:
         BUF_APPEND_LIT(out, "a path of less than 4096 bytes");

@@ -19,6 +19,7 @@ enum section {
     SECTION_TOP,
     SECTION_LIMITS,
     SECTION_LOADER,
+    SECTION_CACHE,
     SECTION_DATABASE,
     SECTION_SOURCE,
     SECTION_NSECTIONS,
@@ -29,6 +30,7 @@ enum option_type {
     OPTION_MS,     /* unsigned */
     OPTION_BYTES,  /* size_t */
     OPTION_LEVEL,  /* enum log_level */
+    OPTION_ACCESS, /* enum config_access */
     OPTION_TEXT,   /* char * */
     OPTION_PATH,   /* char *, made absolute */
     OPTION_NAME,   /* char *, a database identifier or "" */

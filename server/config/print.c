@@ -13,10 +13,10 @@
 #include <string.h>
 
 static const char *const type_names[] = {
-    [OPTION_COUNT] = "number", [OPTION_MS] = "duration", [OPTION_BYTES] = "size",
-    [OPTION_LEVEL] = "level",  [OPTION_TEXT] = "text",   [OPTION_PATH] = "path",
-    [OPTION_NAME] = "name",    [OPTION_SECRET] = "text", [OPTION_LISTEN] = "addresses",
-    [OPTION_NAMES] = "names",
+    [OPTION_COUNT] = "number", [OPTION_MS] = "duration",   [OPTION_BYTES] = "size",
+    [OPTION_LEVEL] = "level",  [OPTION_TEXT] = "text",     [OPTION_PATH] = "path",
+    [OPTION_NAME] = "name",    [OPTION_SECRET] = "text",   [OPTION_LISTEN] = "addresses",
+    [OPTION_NAMES] = "names",  [OPTION_ACCESS] = "access",
 };
 
 static const char *const reload_names[] = {
@@ -75,6 +75,7 @@ config_print(const struct config *c, struct buf *out)
     print_fields(SECTION_TOP, c, "", out);
     print_section(SECTION_LIMITS, "", c, out);
     print_section(SECTION_LOADER, "", c, out);
+    print_section(SECTION_CACHE, "", c, out);
     for (i = 0; i < c->ndatabases; i++)
         print_section(SECTION_DATABASE, c->databases[i].name, &c->databases[i], out);
     for (i = 0; i < c->nsources; i++)
@@ -97,6 +98,9 @@ describe_range(const struct option *o, struct buf *out)
     case OPTION_BYTES:
         buf_append_fmt(out, "%s..%s", value_format_bytes(o->min, low),
                        value_format_bytes(o->max, high));
+        return;
+    case OPTION_ACCESS:
+        BUF_APPEND_LIT(out, "nobody|local|anyone");
         return;
     case OPTION_LEVEL:
         BUF_APPEND_LIT(out, "error|warn|info|debug");

@@ -14,25 +14,48 @@
 enum item_status {
     ITEM_OPEN, /* not known yet */
     ITEM_FOUND,
-    ITEM_MISS, /* the source says there is no such item */
+    ITEM_STALE, /* found, older than its source calls fresh, and allowed to be shown */
+    ITEM_MISS,  /* the source says there is no such item */
     ITEM_FAIL_TIMEOUT,
     ITEM_FAIL_DATABASE,
     ITEM_FAIL_UPSTREAM,
     ITEM_FAIL_OVERLOAD,
     ITEM_FAIL_BADID,
     ITEM_FAIL_TOOBIG,
+    ITEM_FAIL_STALE, /* only a copy too old for the request is to be had */
     ITEM_NSTATUSES,
+};
+
+/* Who knew it. */
+enum item_origin {
+    ITEM_FROM_NOBODY, /* it was plain from the key, or nobody knew in time */
+    ITEM_FROM_CACHE,
+    ITEM_FROM_STALE,  /* the cache, though it is older than fresh */
+    ITEM_FROM_LEASE,  /* the fetch of another worker, which was waited for */
+    ITEM_FROM_SOURCE, /* the source was asked */
+    ITEM_NORIGINS,
 };
 
 /* One position of an answer: the key as the client wrote it, and its item. */
 struct item_result {
     struct span key;
-    struct span json; /* ITEM_FOUND only */
+    struct span json; /* of an item that is present */
     enum item_status status;
+    unsigned age_ms; /* ITEM_STALE only */
 };
 
 /* "timeout", "database", ...: the code of a FAIL line; NULL for the others. */
 const char *item_fail_code(enum item_status status);
+
+/* Is there an item to show? */
+static inline bool
+item_present(enum item_status status)
+{
+    return status == ITEM_FOUND || status == ITEM_STALE;
+}
+
+/* "none", "cache", "stale", "lease", "source". */
+const char *item_origin_name(enum item_origin origin);
 
 static inline bool
 item_failed(enum item_status status)

@@ -89,6 +89,17 @@ memcached_look_up(struct memcached_line *l, struct span key)
     return true;
 }
 
+bool
+memcached_forget(struct memcached_line *l, struct span key)
+{
+    if (!words_add(&l->parser->keys, 0, key)) {
+        memcached_refuse(l, "SERVER_ERROR out of memory");
+        return false;
+    }
+    l->out->kind = COMMAND_INVALIDATE;
+    return true;
+}
+
 /* The last word may ask for silence. */
 static void
 note_noreply(struct memcached_line *l)
@@ -152,7 +163,7 @@ read_change(struct memcached_line *l)
         return; /* and said so */
 }
 
-/* delete <key> [0] [noreply].  There is no cache yet that it could be in. */
+/* delete <key> [0] [noreply]: from the cache; the database never hears of it. */
 static void
 read_delete(struct memcached_line *l)
 {
@@ -170,11 +181,12 @@ read_delete(struct memcached_line *l)
     }
     if (l->words[0].n > COMMAND_KEY_MAX)
         memcached_refuse(l, MEMCACHED_BAD_FORMAT);
-    else
-        memcached_say(l, "NOT_FOUND");
+    else if (!memcached_forget(l, l->words[0]))
+        return; /* and said so */
 }
 
-/* flush_all [exptime] [noreply] */
+/* flush_all [exptime] [noreply].  Whenever it is wanted, it is done now: what is forgotten
+ * too early is only fetched again. */
 static void
 read_flush_all(struct memcached_line *l)
 {
@@ -185,7 +197,7 @@ read_flush_all(struct memcached_line *l)
     if (l->n != plain && !is_signed(l->words[0]))
         memcached_refuse(l, "CLIENT_ERROR invalid exptime argument");
     else
-        memcached_say(l, "OK");
+        l->out->kind = COMMAND_FLUSH;
 }
 
 /* verbosity <level> [noreply] */
@@ -225,14 +237,14 @@ read_mn(struct memcached_line *l)
     X(TOUCH,     "touch",     2, 3,   read_change,       memcached_answer_exists) \
     X(INCR,      "incr",      2, 3,   read_change,       memcached_answer_exists) \
     X(DECR,      "decr",      2, 3,   read_change,       memcached_answer_exists) \
-    X(DELETE,    "delete",    1, 3,   read_delete,       memcached_answer_line) \
-    X(FLUSH_ALL, "flush_all", 0, 2,   read_flush_all,    memcached_answer_line) \
+    X(DELETE,    "delete",    1, 3,   read_delete,       memcached_answer_forgotten) \
+    X(FLUSH_ALL, "flush_all", 0, 2,   read_flush_all,    memcached_answer_forgotten) \
     X(VERBOSITY, "verbosity", 1, 2,   read_verbosity,    memcached_answer_line) \
     X(MG,        "mg",        1, ANY, memcached_read_mg, memcached_answer_meta_get) \
     X(ME,        "me",        0, ANY, memcached_read_me, memcached_answer_meta_debug) \
     X(MN,        "mn",        0, ANY, read_mn,           memcached_answer_line) \
     X(MS,        "ms",        1, ANY, memcached_read_ms, memcached_answer_meta_status) \
-    X(MD,        "md",        1, ANY, memcached_read_md, memcached_answer_meta_status) \
+    X(MD,        "md",        1, ANY, memcached_read_md, memcached_answer_meta_delete) \
     X(MA,        "ma",        1, ANY, memcached_read_ma, memcached_answer_meta_status)
 /* clang-format on */
 

@@ -76,6 +76,9 @@ void memcached_say(struct memcached_line *l, const char *text);
 /* Looks 'key' up before it answers; false: refused, there was no memory. */
 bool memcached_look_up(struct memcached_line *l, struct span key) MUST_CHECK;
 
+/* 'key' is to be forgotten; false: refused, there was no memory. */
+bool memcached_forget(struct memcached_line *l, struct span key) MUST_CHECK;
+
 /* Bytes of a data block of 'length' bytes follow.  When they have come, goes on with the
  * verb: 'key' (may lie in session.held) and the 'n' words will be there again. */
 void memcached_hold(struct memcached_line *l, size_t length, struct span key,
@@ -97,11 +100,15 @@ command_answer memcached_answer_values;
 command_answer memcached_answer_line;
 /* cas touch incr decr: one word if the item exists, another if not. */
 command_answer memcached_answer_exists;
+/* delete, flush_all: what was forgotten. */
+command_answer memcached_answer_forgotten;
 /* mg */
 command_answer memcached_answer_meta_get;
 /* me */
 command_answer memcached_answer_meta_debug;
-/* ms md ma */
+/* ms ma */
 command_answer memcached_answer_meta_status;
+/* md */
+command_answer memcached_answer_meta_delete;
 
 #endif

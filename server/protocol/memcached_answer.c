@@ -64,7 +64,7 @@ memcached_answer_values(struct buf *out, const struct command *c, const struct r
     size_t i;
 
     for (i = 0; i < r->nresults; i++) {
-        if (r->results[i].status == ITEM_FOUND)
+        if (item_present(r->results[i].status))
             append_value(out, &r->results[i], with_cas);
     }
     BUF_APPEND_LIT(out, "END\r\n");
@@ -104,8 +104,21 @@ void
 memcached_answer_exists(struct buf *out, const struct command *c, const struct reply *r)
 {
     append_line(out, c,
-                r->results[0].status == ITEM_FOUND ? exists_texts[c->verb].found
+                item_present(r->results[0].status) ? exists_texts[c->verb].found
                                                    : exists_texts[c->verb].missing);
+}
+
+#define DENIED "CLIENT_ERROR " PROTOCOL_DENIED
+
+void
+memcached_answer_forgotten(struct buf *out, const struct command *c,
+                           const struct reply *r)
+{
+    append_line(out, c,
+                r->denied                  ? DENIED
+                : c->kind == COMMAND_FLUSH ? "OK"
+                : r->forgotten > 0         ? "DELETED"
+                                           : "NOT_FOUND");
 }
 
 /* --- meta commands ------------------------------------------------------------------ */
@@ -222,7 +235,7 @@ append_meta_line(struct buf *out, const struct command *c, const char *status)
 void
 memcached_answer_meta_get(struct buf *out, const struct command *c, const struct reply *r)
 {
-    if (r->results[0].status == ITEM_FOUND)
+    if (item_present(r->results[0].status))
         append_meta_hit(out, c, r->results[0].json);
     else if ((c->flags & MEMCACHED_QUIET) == 0)
         append_meta_line(out, c, "EN");
@@ -232,7 +245,7 @@ void
 memcached_answer_meta_debug(struct buf *out, const struct command *c,
                             const struct reply *r)
 {
-    if (r->results[0].status != ITEM_FOUND) {
+    if (!item_present(r->results[0].status)) {
         BUF_APPEND_LIT(out, "EN\r\n");
         return;
     }
@@ -245,12 +258,25 @@ memcached_answer_meta_debug(struct buf *out, const struct command *c,
     BUF_APPEND_LIT(out, "\r\n");
 }
 
-/* ms, md and ma never do what they ask for, so q, which hides success, hides nothing. */
+/* q hides success.  C is not looked at: what is forgotten too much is fetched again. */
+void
+memcached_answer_meta_delete(struct buf *out, const struct command *c,
+                             const struct reply *r)
+{
+    if (r->denied)
+        BUF_APPEND_LIT(out, DENIED "\r\n");
+    else if (r->forgotten == 0)
+        append_meta_line(out, c, "NF");
+    else if ((c->flags & MEMCACHED_QUIET) == 0)
+        append_meta_line(out, c, "HD");
+}
+
+/* ms and ma never do what they ask for, so q, which hides success, hides nothing. */
 void
 memcached_answer_meta_status(struct buf *out, const struct command *c,
                              const struct reply *r)
 {
-    bool found = r->nresults > 0 && r->results[0].status == ITEM_FOUND;
+    bool found = r->nresults > 0 && item_present(r->results[0].status);
 
     if (c->verb == MEMCACHED_MS)
         append_meta_line(out, c, c->kind == COMMAND_LOCAL ? "NS" : found ? "EX" : "NF");

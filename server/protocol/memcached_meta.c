@@ -303,14 +303,17 @@ read_change(struct memcached_line *l, struct meta *m)
     return keep_words(l, 1);
 }
 
-/* There is no cache yet that the item could be in: nothing to look up. */
 void
 memcached_read_md(struct memcached_line *l)
 {
     struct meta m;
 
-    if (read_change(l, &m) && m.opaque_too_long)
+    if (!read_change(l, &m))
+        return;
+    if (m.opaque_too_long)
         memcached_refuse(l, "CLIENT_ERROR opaque token too long");
+    else if (!memcached_forget(l, m.key))
+        return; /* and said so */
 }
 
 void

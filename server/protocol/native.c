@@ -216,7 +216,6 @@ arguments_fetch(struct parser *p, struct session *s, struct span rest,
         command_refuse(out, COMMAND_ERROR_OPTION, "order=done goes with as=lines only");
 }
 
-/* The keys are remembered as arguments: nothing is looked up for them. */
 static void
 arguments_invalidate(struct parser *p, struct session *s, struct span rest,
                      struct command *out)
@@ -230,7 +229,6 @@ arguments_invalidate(struct parser *p, struct session *s, struct span rest,
     }
     if (p->keys.n == 0)
         command_refuse(out, COMMAND_ERROR_SYNTAX, "expected at least one key");
-    parser_begin(p);
 }
 
 static void
@@ -256,8 +254,8 @@ arguments_any(struct parser *p, struct session *s, struct span rest, struct comm
 
 /* clang-format off */
 static const struct verb verbs[] = {
-    { "fetch",      COMMAND_FETCH,      0, arguments_fetch,      native_answer, "fetch [option=value ...] [--] key ...: ITEM, MISS or FAIL for each, then DONE" },
-    { "invalidate", COMMAND_INVALIDATE, 0, arguments_invalidate, native_answer, "invalidate key ...: forget what is cached of them" },
+    { "fetch",      COMMAND_FETCH,      0, arguments_fetch,      native_answer, "fetch [option=value ...] [--] key ...: ITEM, STALE, MISS or FAIL for each, then DONE" },
+    { "invalidate", COMMAND_INVALIDATE, 0, arguments_invalidate, native_answer, "invalidate key ...: INVALIDATED and how many were cached; nobody is shown them any more" },
     { "ping",       COMMAND_PING,       0, arguments_none,       native_answer, "ping: PONG" },
     { "sources",    COMMAND_SOURCES,    0, arguments_none,       native_answer, "sources: where items come from; source:id asks one by name" },
     { "stats",      COMMAND_STATS,      0, memcached_arguments_stats, native_answer, "stats [workers]: counters of all workers, or the workers one by one" },
@@ -269,7 +267,7 @@ static const struct verb verbs[] = {
 static const char *const option_help[] = {
     "fetch deadline=<ms>: answered by then; what is not there becomes FAIL timeout",
     "fetch fields=a,b: only these, in this order; attrs.color reaches into a JSON column",
-    "fetch maxage=<ms>: nothing older; 0 asks the database",
+    "fetch maxage=<ms>: nothing older, STALE included; 0 asks the source",
     "fetch order=request|done: done sends each line as soon as it is known",
     "fetch as=lines|array|map|columns: one DATA line instead of a line for each",
     "fetch trace=1: TRACE lines say where each item came from and how long it took",

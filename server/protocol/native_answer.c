@@ -1,7 +1,8 @@
 /*
  * native_answer.c - fetchd's own dialect, the way out: results become lines.
  *
- *     [#tag ]ITEM <key> <json> | MISS <key> | FAIL <key> <code>      one for each position
+ *     [#tag ]ITEM <key> <json> | STALE <key> <age_ms> <json>         one for each position
+ *            | MISS <key> | FAIL <key> <code>
  *     [#tag ]DONE <items> <misses> <failures> ms=<f>
  *     [#tag ]ERROR <code> [text]                                     nothing was looked up
  *
@@ -64,29 +65,32 @@ append_result(struct buf *out, const struct command *c, const struct item_result
     buf_commit(out, (size_t)(to - start));
 }
 
-/* The same for an item of which only some fields are shown. */
+/* An item that is old, or of which only some fields are shown. */
 static void
-append_projected(struct buf *out, const struct command *c, const struct item_result *r)
+append_present(struct buf *out, const struct command *c, const struct item_result *r)
 {
-    if (r->status != ITEM_FOUND) {
-        append_result(out, c, r);
-        return;
-    }
     native_append_tag(out, c);
-    BUF_APPEND_LIT(out, "ITEM ");
+    buf_append_span(out, r->status == ITEM_STALE ? SPAN("STALE ") : SPAN("ITEM "));
     buf_append_span(out, r->key);
     buf_append_char(out, ' ');
-    json_project(out, r->json, c->fields, c->nfields);
+    if (r->status == ITEM_STALE) {
+        buf_append_u64(out, r->age_ms);
+        buf_append_char(out, ' ');
+    }
+    if (c->nfields == 0)
+        buf_append_span(out, r->json);
+    else
+        json_project(out, r->json, c->fields, c->nfields);
     BUF_APPEND_LIT(out, "\r\n");
 }
 
 static void
 append_line(struct buf *out, const struct command *c, const struct item_result *r)
 {
-    if (c->nfields == 0)
-        append_result(out, c, r);
+    if (r->status == ITEM_STALE || (c->nfields > 0 && r->status == ITEM_FOUND))
+        append_present(out, c, r);
     else
-        append_projected(out, c, r);
+        append_result(out, c, r);
 }
 
 static void
@@ -113,7 +117,7 @@ append_traces(struct buf *out, const struct command *c, const struct reply *r)
         BUF_APPEND_LIT(out, "TRACE ");
         buf_append_span(out, r->results[i].key);
         buf_append_fmt(out, " source=%s from=%s wait_us=%u\r\n", r->traces[i].source,
-                       r->traces[i].asked ? "database" : "none", r->traces[i].wait_us);
+                       item_origin_name(r->traces[i].origin), r->traces[i].wait_us);
     }
 }
 
@@ -123,7 +127,7 @@ append_done(struct buf *out, const struct command *c, const struct reply *r)
     size_t items = 0, misses = 0, i;
 
     for (i = 0; i < r->nresults; i++) {
-        items += r->results[i].status == ITEM_FOUND;
+        items += item_present(r->results[i].status);
         misses += r->results[i].status == ITEM_MISS;
     }
     native_append_tag(out, c);
@@ -192,6 +196,7 @@ append_lines(struct buf *out, const struct command *c, const struct reply *r)
     case COMMAND_PING:
     case COMMAND_VERSION:
     case COMMAND_INVALIDATE:
+    case COMMAND_FLUSH:
     case COMMAND_QUIT:
     case COMMAND_LOCAL:
     case COMMAND_ERROR:
@@ -237,10 +242,13 @@ native_answer(struct buf *out, const struct command *c, const struct reply *r)
         buf_append_fmt(out, "ERROR%s%s\r\n", error_codes[c->error], c->error_text);
         break;
     case COMMAND_INVALIDATE:
-        /* There is no cache yet: nothing to forget. */
         native_append_tag(out, c);
-        BUF_APPEND_LIT(out, "INVALIDATED 0\r\n");
+        if (r->denied)
+            BUF_APPEND_LIT(out, "ERROR auth " PROTOCOL_DENIED "\r\n");
+        else
+            buf_append_fmt(out, "INVALIDATED %zu\r\n", r->forgotten);
         break;
+    case COMMAND_FLUSH:
     case COMMAND_QUIT:
     case COMMAND_LOCAL:
         break;

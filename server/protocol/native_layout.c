@@ -20,7 +20,7 @@
 static void
 append_item(struct buf *out, const struct command *c, const struct item_result *r)
 {
-    if (r->status != ITEM_FOUND)
+    if (!item_present(r->status))
         BUF_APPEND_LIT(out, "null");
     else if (c->nfields == 0)
         buf_append_span(out, r->json);
@@ -124,7 +124,7 @@ columns_gather(struct columns *cols, const struct reply *r)
     for (i = 0; i < r->nresults; i++) {
         struct json_walk walk = json_walk_begin(r->results[i].json);
 
-        if (r->results[i].status != ITEM_FOUND)
+        if (!item_present(r->results[i].status))
             continue;
         for (at = 0; json_walk_next(&walk, &name, &value); at++) {
             if (at < cols->n && span_equal(cols->names[at], name))
@@ -145,7 +145,7 @@ append_column(struct buf *out, const struct reply *r, struct span path)
     for (i = 0; i < r->nresults; i++) {
         if (i > 0)
             buf_append_char(out, ',');
-        if (r->results[i].status == ITEM_FOUND &&
+        if (item_present(r->results[i].status) &&
             json_find(r->results[i].json, path, &value))
             buf_append_span(out, value);
         else
@@ -213,8 +213,9 @@ native_append_statuses(struct buf *out, const struct reply *r)
     for (i = 0; i < r->nresults; i++) {
         enum item_status status = r->results[i].status;
 
-        buf_append_char(out, status == ITEM_FOUND  ? 'I'
-                             : status == ITEM_MISS ? 'M'
-                                                   : 'F');
+        buf_append_char(out, status == ITEM_FOUND   ? 'I'
+                             : status == ITEM_STALE ? 'S'
+                             : status == ITEM_MISS  ? 'M'
+                                                    : 'F');
     }
 }

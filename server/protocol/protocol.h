@@ -31,7 +31,8 @@ enum command_kind {
     COMMAND_VERSION,
     COMMAND_STATS,
     COMMAND_STATS_WORKERS,
-    COMMAND_INVALIDATE,
+    COMMAND_INVALIDATE, /* forget the keys */
+    COMMAND_FLUSH,      /* forget everything */
     COMMAND_QUIT,
     COMMAND_LOCAL, /* answered by its dialect alone, in its turn; looks nothing up */
     COMMAND_ERROR, /* the request is wrong; 'error' says how */
@@ -158,7 +159,7 @@ enum parse_verdict {
 /* Where an item came from, for trace=1. */
 struct item_trace {
     const char *source;
-    bool asked;       /* the source was asked; otherwise it was known without */
+    enum item_origin origin;
     unsigned wait_us; /* from the request's arrival to the answer */
 };
 
@@ -170,7 +171,9 @@ struct reply {
     /* Results to show now: all of them (NULL), or those whose line is due (as_done). */
     const uint32_t *due;
     size_t ndue;
-    bool more; /* lines of this answer follow later: do not close it yet */
+    size_t forgotten; /* COMMAND_INVALIDATE: keys of which something was cached */
+    bool denied;      /* COMMAND_INVALIDATE and _FLUSH: not from this address */
+    bool more;        /* lines of this answer follow later: do not close it yet */
     usec_t elapsed;
     struct session *session;
     const struct scoreboard *board;
@@ -200,6 +203,9 @@ bool protocol_is_http(struct span line);
 
 extern const struct protocol protocol_text; /* native and memcached, one verb table */
 extern const struct protocol protocol_resp;
+
+/* Why an invalidation was refused; follows each dialect's own code. */
+#define PROTOCOL_DENIED "invalidation is not allowed from this address"
 
 /* What a connection over the limit is told before it is closed; the same in every
  * dialect that has words (memcached's own text). */

@@ -104,6 +104,7 @@ command_answer resp_answer_no_dollar;
 command_answer resp_answer_hello_option;
 
 command_answer resp_answer_ok;
+command_answer resp_answer_forgotten;
 command_answer resp_answer_zero;
 command_answer resp_answer_readonly;
 command_answer resp_answer_ping;

@@ -172,6 +172,16 @@ resp_answer_readonly(struct buf *out, const struct command *c, const struct repl
     BUF_APPEND_LIT(out, "-READONLY You can't write against a read only replica.\r\n");
 }
 
+void
+resp_answer_forgotten(struct buf *out, const struct command *c, const struct reply *r)
+{
+    (void)c;
+    if (r->denied)
+        BUF_APPEND_LIT(out, "-NOPERM " PROTOCOL_DENIED "\r\n");
+    else
+        resp_put_integer(out, (long long)r->forgotten);
+}
+
 /* --- items --------------------------------------------------------------------------- */
 
 static const char *const failures[ITEM_NSTATUSES] = {
@@ -181,6 +191,7 @@ static const char *const failures[ITEM_NSTATUSES] = {
     [ITEM_FAIL_OVERLOAD] = "-OVERLOAD too many ids wait already\r\n",
     [ITEM_FAIL_BADID] = "-BADID not an id of this source\r\n",
     [ITEM_FAIL_TOOBIG] = "-TOOBIG the item or the answer is too big\r\n",
+    [ITEM_FAIL_STALE] = "-STALE only a copy that is too old is there\r\n",
 };
 
 static void
@@ -194,7 +205,7 @@ put_failure(struct buf *out, enum item_status status)
 static void
 put_item(struct buf *out, const struct item_result *item, const struct session *s)
 {
-    if (item->status == ITEM_FOUND)
+    if (item_present(item->status))
         resp_put_bulk(out, item->json);
     else if (item->status == ITEM_MISS)
         resp_put_nil(out, s);
@@ -259,7 +270,7 @@ put_field(struct buf *out, const struct item_result *item, struct span field,
 {
     struct span value;
 
-    if (item->status == ITEM_FOUND && json_find(item->json, field, &value))
+    if (item_present(item->status) && json_find(item->json, field, &value))
         put_value(out, value, s);
     else
         resp_put_nil(out, s);
@@ -288,7 +299,7 @@ void
 resp_answer_hgetall(struct buf *out, const struct command *c, const struct reply *r)
 {
     const struct item_result *item = &r->results[0];
-    struct span object = item->status == ITEM_FOUND ? item->json : SPAN("{}");
+    struct span object = item_present(item->status) ? item->json : SPAN("{}");
     struct json_walk walk = json_walk_begin(object);
     struct span name, value;
     size_t n = 0;
@@ -318,7 +329,7 @@ resp_answer_exists(struct buf *out, const struct command *c, const struct reply 
     if (put_first_failure(out, r))
         return;
     for (i = 0; i < r->nresults; i++)
-        n += r->results[i].status == ITEM_FOUND;
+        n += item_present(r->results[i].status);
     resp_put_integer(out, n);
 }
 
@@ -329,7 +340,7 @@ resp_answer_strlen(struct buf *out, const struct command *c, const struct reply 
 
     (void)c;
     if (!put_first_failure(out, r))
-        resp_put_integer(out, item->status == ITEM_FOUND ? (long long)item->json.n : 0);
+        resp_put_integer(out, item_present(item->status) ? (long long)item->json.n : 0);
 }
 
 void
@@ -337,7 +348,7 @@ resp_answer_type(struct buf *out, const struct command *c, const struct reply *r
 {
     (void)c;
     if (!put_first_failure(out, r))
-        buf_append_span(out, r->results[0].status == ITEM_FOUND ? SPAN("+string\r\n")
+        buf_append_span(out, item_present(r->results[0].status) ? SPAN("+string\r\n")
                                                                 : SPAN("+none\r\n"));
 }
 
@@ -347,5 +358,5 @@ resp_answer_ttl(struct buf *out, const struct command *c, const struct reply *r)
 {
     (void)c;
     if (!put_first_failure(out, r))
-        resp_put_integer(out, r->results[0].status == ITEM_FOUND ? -1 : -2);
+        resp_put_integer(out, item_present(r->results[0].status) ? -1 : -2);
 }

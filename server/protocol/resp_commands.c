@@ -73,11 +73,6 @@ take_keys(const struct resp_request *q, const struct resp_verb *verb, struct com
         if (!check_key(q->words[1 + i], out))
             return;
     }
-    if (verb->kind != COMMAND_FETCH) {
-        out->args = q->words + 1;
-        out->nargs = n;
-        return;
-    }
     out->keys = q->words + 1;
     out->nkeys = n;
     out->fields = q->words + 1 + n;
@@ -282,8 +277,8 @@ const struct resp_verb resp_verbs[] = {
     { "type",              2, FETCH, ONE_KEY, NULL,         resp_answer_type,            "string, or none when there is no item.", NULL, 0 },
     { "ttl",               2, FETCH, ONE_KEY, NULL,         resp_answer_ttl,             "-1, or -2 when there is no item.", NULL, 0 },
     { "pttl",              2, FETCH, ONE_KEY, NULL,         resp_answer_ttl,             "-1, or -2 when there is no item.", NULL, 0 },
-    { "del",              -2, COMMAND_INVALIDATE, ALL_KEYS, NULL, resp_answer_zero,      "Forgets what is cached of items; how many were.", NULL, 0 },
-    { "unlink",           -2, COMMAND_INVALIDATE, ALL_KEYS, NULL, resp_answer_zero,      "The same as DEL.", NULL, 0 },
+    { "del",              -2, COMMAND_INVALIDATE, ALL_KEYS, NULL, resp_answer_forgotten, "Forgets what is cached of items; how many were.", NULL, 0 },
+    { "unlink",           -2, COMMAND_INVALIDATE, ALL_KEYS, NULL, resp_answer_forgotten, "The same as DEL.", NULL, 0 },
     { "ping",             -1, LOCAL, NO_KEYS, take_ping,   resp_answer_ping,            "PONG, or the argument.", NULL, 0 },
     { "echo",              2, LOCAL, NO_KEYS, NULL,         resp_answer_echo,            "The argument.", NULL, 0 },
     { "hello",            -1, LOCAL, NO_KEYS, take_hello,   resp_answer_hello,           "Chooses RESP2 or RESP3.", NULL, 0 },

@@ -29,6 +29,7 @@ enum metric_kind {
     X(COUNTER, requests,             "fetch requests") \
     X(COUNTER, ids,                  "positions asked for in fetch requests") \
     X(COUNTER, items,                "positions answered with an item") \
+    X(COUNTER, stale,                "positions answered STALE, counted in items too") \
     X(COUNTER, misses,               "positions answered MISS") \
     X(COUNTER, failures,             "positions answered FAIL") \
     X(COUNTER, fail_timeout,         "FAIL timeout: not there by the deadline") \
@@ -36,6 +37,7 @@ enum metric_kind {
     X(COUNTER, fail_upstream,        "FAIL upstream") \
     X(COUNTER, fail_overload,        "FAIL overload") \
     X(COUNTER, fail_badid,           "FAIL badid: not a value of the key column's type") \
+    X(COUNTER, fail_stale,           "FAIL stale: only a copy too old for the request was there") \
     X(COUNTER, fail_toobig,          "FAIL toobig: the item is larger than limits.item") \
     X(COUNTER, get_omitted,          "failed ids left out of answers in memcached's dialect") \
     X(COUNTER, protocol_errors,      "requests answered ERROR") \
@@ -45,6 +47,7 @@ enum metric_kind {
     X(COUNTER, timeout_closed,       "clients closed: idle, or a request that took too long to arrive") \
     X(COUNTER, read_paused,          "times reading from a client stopped until it caught up") \
     X(COUNTER, abandoned,            "requests whose client left before the answer") \
+    X(COUNTER, invalidate_denied,    "invalidations refused: not from this address, see cache.invalidate") \
     X(COUNTER, statements,           "statements sent to MariaDB to fetch items") \
     X(COUNTER, statement_ids,        "ids in those statements") \
     X(COUNTER, statement_rows,       "rows that came back") \

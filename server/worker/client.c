@@ -73,10 +73,16 @@ client_count_error(struct client *c)
 static void
 client_take(struct client *c, struct command *command)
 {
+    struct forgetting forgetting = forget_run(c->worker, c->fd, command);
+    struct request *r;
+
     sources_check(c->worker, command);
-    if (request_new(c, command, clock_now()) == NULL)
+    if ((r = request_new(c, command, clock_now())) == NULL) {
         client_close(c, "no memory for a request");
-    else if (command->kind == COMMAND_QUIT || command->close)
+        return;
+    }
+    r->forgetting = forgetting;
+    if (command->kind == COMMAND_QUIT || command->close)
         client_finish(c);
     else if (command->kind == COMMAND_ERROR)
         client_count_error(c);

@@ -59,8 +59,7 @@ request_keep_words(struct request *r, const struct command *c, struct span *list
         lists[i] = keep_word(c->args[i], &to);
     r->command.args = lists;
     for (i = 0; i < r->n; i++) {
-        r->results[i] =
-            (struct item_result){ keep_word(c->keys[i], &to), { NULL, 0 }, ITEM_OPEN };
+        r->results[i] = (struct item_result){ .key = keep_word(c->keys[i], &to) };
         r->places[i].waiter.want = NULL;
         r->places[i].waiter.answered = NULL;
         r->places[i].request = r;
@@ -187,7 +186,8 @@ request_trace(struct request *r, size_t i)
     size_t which = sources_resolve(w, r->results[i].key, &id);
 
     r->traces[i].source = which == SOURCE_NONE ? "none" : w->sources[which]->name;
-    r->traces[i].asked = r->places[i].waiter.answered != NULL;
+    r->traces[i].origin =
+        r->places[i].waiter.answered != NULL ? ITEM_FROM_SOURCE : ITEM_FROM_NOBODY;
     r->traces[i].wait_us = (unsigned)(clock_now() - r->arrived);
 }
 
@@ -251,6 +251,7 @@ request_expire(struct request *r)
 /* clang-format off */
 static const struct { enum item_status status; enum metric metric; } fate_metrics[] = {
     { ITEM_FOUND,         METRIC_items },
+    { ITEM_STALE,         METRIC_stale },
     { ITEM_MISS,          METRIC_misses },
     { ITEM_FAIL_TIMEOUT,  METRIC_fail_timeout },
     { ITEM_FAIL_DATABASE, METRIC_fail_database },
@@ -258,6 +259,7 @@ static const struct { enum item_status status; enum metric metric; } fate_metric
     { ITEM_FAIL_OVERLOAD, METRIC_fail_overload },
     { ITEM_FAIL_BADID,    METRIC_fail_badid },
     { ITEM_FAIL_TOOBIG,   METRIC_fail_toobig },
+    { ITEM_FAIL_STALE,    METRIC_fail_stale },
 };
 /* clang-format on */
 
@@ -275,6 +277,7 @@ request_count_fates(const struct request *r, struct metrics *m)
         if (item_failed(fate_metrics[i].status))
             failures += fates[fate_metrics[i].status];
     }
+    metrics_add(m, METRIC_items, fates[ITEM_STALE]);
     metrics_add(m, METRIC_failures, failures);
     if (r->command.omits_failures)
         metrics_add(m, METRIC_get_omitted, failures);
@@ -296,6 +299,8 @@ request_render(struct request *r, struct buf *out, usec_t now)
         .traces = r->traces,
         .due = r->due == NULL ? NULL : r->due + r->shown,
         .ndue = r->ndue - r->shown,
+        .forgotten = r->forgetting.forgotten,
+        .denied = r->forgetting.denied,
         .more = !r->complete,
         .elapsed = r->answered > r->arrived ? r->answered - r->arrived : 0,
         .session = &r->client->session,

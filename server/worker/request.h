@@ -17,6 +17,8 @@
 #include "server/protocol/protocol.h"
 #include "server/source/loader.h"
 
+#include "server/worker/forget.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -43,8 +45,9 @@ struct request {
     size_t bytes;   /* of the items so far, those that were too much included */
     size_t held;    /* of the items that will be shown */
     bool complete;
-    struct item_trace *traces; /* NULL, or one for each place */
-    uint32_t *due;             /* as_done: places in the order they became known */
+    struct forgetting forgetting; /* what became of an invalidation */
+    struct item_trace *traces;    /* NULL, or one for each place */
+    uint32_t *due;                /* as_done: places in the order they became known */
     size_t ndue;
     size_t shown; /* of those, already said */
     struct item_result *results;

@@ -109,11 +109,11 @@ answer(struct talk *t, const struct command *c)
     for (i = 0; i < c->nkeys; i++) {
         enum item_status status = (enum item_status)(1 + i % (ITEM_NSTATUSES - 1));
 
-        results[i] = (struct item_result){ c->keys[i], { NULL, 0 }, status };
-        if (status == ITEM_FOUND)
+        results[i] = (struct item_result){ c->keys[i], { NULL, 0 }, status, 1500 };
+        if (item_present(status))
             results[i].json =
                 SPAN("{\"id\":7,\"name\":\"a\\\"b\",\"attrs\":{\"c\":[1]}}");
-        traces[i] = (struct item_trace){ "items", true, 1 };
+        traces[i] = (struct item_trace){ "items", ITEM_FROM_SOURCE, 1 };
     }
     c->answer(&out, c, &reply);
     demand(!buf_failed(&out), "an answer is made");

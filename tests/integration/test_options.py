@@ -20,7 +20,7 @@ from harness.wire import Client, wait_read_by_server
 
 Start = Callable[..., Fetchd]
 DONE = re.compile(rb"DONE ([0-9]+) ([0-9]+) ([0-9]+) ms=[0-9.]+(?: status=([IMF]+))?$")
-TRACE = re.compile(rb"TRACE (\S+) source=(\S+) from=(database|none) wait_us=([0-9]+)$")
+TRACE = re.compile(rb"TRACE (\S+) source=(\S+) from=(none|cache|stale|lease|source) wait_us=([0-9]+)$")
 KEYS = [3, 999999, "abc", 1, 3, "tags:tag-001"]
 LETTERS = "IMFIII"
 
@@ -350,7 +350,7 @@ def test_an_answer_in_order_waits_for_the_one_before_it(
 
 def test_trace_says_where_each_position_came_from(client: Client) -> None:
     keys = [5, 999999, "abc", "tags:tag-001", 5]
-    asked = ["database", "database", "none", "database", "database"]
+    asked = ["source", "source", "none", "source", "source"]
     for tag, options in (
         (b"", b"trace=1"),
         (b"#t", b"trace=1 order=done"),

@@ -50,7 +50,8 @@ conversation_parse(struct conversation *c, struct span rest, size_t *consumed)
     case PARSE_COMMAND:
         assert_non_null(command.error_text);
         assert_non_null(command.answer);
-        assert_int_equal(command.nkeys > 0, command.kind == COMMAND_FETCH);
+        assert_int_equal(command.nkeys > 0, command.kind == COMMAND_FETCH ||
+                                                command.kind == COMMAND_INVALIDATE);
         c->take(c, &command);
         c->closed = command.close || command.kind == COMMAND_QUIT;
         break;

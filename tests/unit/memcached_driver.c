@@ -13,8 +13,10 @@
 static struct item_result
 look_up(struct span key)
 {
-    struct item_result r = { key, SPAN(DRIVER_ITEM), ITEM_FOUND };
+    struct item_result r = { key, SPAN(DRIVER_ITEM), ITEM_FOUND, 0 };
 
+    if (key.p[0] == 'o')
+        r.status = ITEM_STALE;
     if (key.p[0] == 'm' || key.p[0] == 'x') {
         r.status = key.p[0] == 'm' ? ITEM_MISS : ITEM_FAIL_TIMEOUT;
         r.json = span_of(NULL, 0);
@@ -35,6 +37,8 @@ answer(struct conversation *conversation, const struct command *c)
         results[i] = look_up(c->keys[i]);
     reply.session = &conversation->session;
     reply.max_connections = 1000;
+    reply.denied = t->denied;
+    reply.forgotten = c->nkeys > 0 && c->keys[0].p[0] == 'o' ? 1 : 0;
     if (c->kind == COMMAND_FETCH) {
         t->fetches++;
         t->keys = c->nkeys;
@@ -77,4 +81,16 @@ talk_expect(const char *asked, const char *answered)
     for (at = whole.n; at > 0; at--)
         expect_in_pieces(whole, answered, at, whole.n);
     expect_in_pieces(whole, answered, 1, 1);
+}
+
+void
+talk_expect_denied(const char *asked, const char *answered)
+{
+    struct talk t;
+
+    talk_init(&t, 100);
+    t.denied = true;
+    conversation_feed(&t.conversation, span_str(asked));
+    assert_string_equal(conversation_said(&t.conversation), answered);
+    conversation_fini(&t.conversation);
 }

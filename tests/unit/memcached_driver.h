@@ -3,7 +3,8 @@
  * bytes out.
  *
  * Items are made up: a key that begins with m is missing, one that begins with x fails,
- * every other has the item DRIVER_ITEM.
+ * every other has the item DRIVER_ITEM, an old one if it begins with o; only those are
+ * cached.
  */
 #ifndef TESTS_UNIT_MEMCACHED_DRIVER_H
 #define TESTS_UNIT_MEMCACHED_DRIVER_H
@@ -17,6 +18,7 @@ struct talk {
     struct conversation conversation; /* feed and finish this */
     size_t fetches;                   /* requests that looked something up */
     size_t keys;                      /* how many keys the last of them had */
+    bool denied;                      /* nothing may be forgotten */
 };
 
 void talk_init(struct talk *t, unsigned ids_max);
@@ -24,5 +26,8 @@ void talk_init(struct talk *t, unsigned ids_max);
 /* A whole conversation on a new connection must be answered so, and no differently when
  * it comes in two pieces, cut at any byte, or byte by byte. */
 void talk_expect(const char *asked, const char *answered);
+
+/* The same on a connection that may not invalidate, in one piece. */
+void talk_expect_denied(const char *asked, const char *answered);
 
 #endif

@@ -3,7 +3,7 @@
  * came of them:
  *
  *     fetch <a> <b>         #tag fetch deadline=5 <a>         ping
- *     fetch fresh done trace as=map fields=<a><b> <1>         invalidate (1) (2)
+ *     fetch fresh done trace as=map fields=<a><b> <1>         invalidate <1> <2>
  *     error syntax          #tag error unknown                error toolong close
  *     hangup
  */
@@ -25,6 +25,7 @@ static const char *const kind_names[] = {
     [COMMAND_STATS] = "stats",
     [COMMAND_STATS_WORKERS] = "stats workers",
     [COMMAND_INVALIDATE] = "invalidate",
+    [COMMAND_FLUSH] = "flush",
     [COMMAND_QUIT] = "quit",
     [COMMAND_LOCAL] = "local",
     [COMMAND_ERROR] = "error",

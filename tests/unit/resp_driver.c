@@ -46,6 +46,8 @@ fate(struct span key)
         { "overload", ITEM_FAIL_OVERLOAD },
         { "badid", ITEM_FAIL_BADID },
         { "toobig", ITEM_FAIL_TOOBIG },
+        { "old", ITEM_STALE },
+        { "stale", ITEM_FAIL_STALE },
     };
     size_t i;
 
@@ -70,7 +72,7 @@ answer(struct resp_driver *d, const struct command *c)
 
     assert_true(c->nkeys <= ARRAY_LEN(results));
     for (i = 0; i < c->nkeys; i++)
-        results[i] = (struct item_result){ c->keys[i], SPAN(ITEM), fate(c->keys[i]) };
+        results[i] = (struct item_result){ c->keys[i], SPAN(ITEM), fate(c->keys[i]), 0 };
     c->answer(&d->talk.said, c, &reply);
 }
 

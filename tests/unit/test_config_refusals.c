@@ -87,12 +87,12 @@ broken_grammar_is_refused_with_its_line(void **state)
           ":3: wrokers: no such option, expected one of: listen, workers, "
           "user, pid_file, backlog, log_level, start_timeout, "
           "drain_timeout, respawn_min, respawn_max, hang_timeout, deadline, limits {}, "
-          "loader {}, database {}, source {}" },
-        { "cache { }",
-          ":3: cache: no such option, expected one of: listen, workers, "
+          "loader {}, cache {}, database {}, source {}" },
+        { "cash { }",
+          ":3: cash: no such option, expected one of: listen, workers, "
           "user, pid_file, backlog, log_level, start_timeout, "
           "drain_timeout, respawn_min, respawn_max, hang_timeout, deadline, limits {}, "
-          "loader {}, database {}, source {}" },
+          "loader {}, cache {}, database {}, source {}" },
         { "/* one\n two */ loader { # three\n turn = 1 }",
           ":5: turn: no such option, expected one of: max_batch, batch_bytes, turn_ids" },
         { "include('/etc/passwd')", ":3: unexpected character \"(\"" },
@@ -101,7 +101,7 @@ broken_grammar_is_refused_with_its_line(void **state)
           ":3: 5: no such option, expected one of: listen, workers, "
           "user, pid_file, backlog, log_level, start_timeout, "
           "drain_timeout, respawn_min, respawn_max, hang_timeout, deadline, limits "
-          "{}, loader {}, database {}, source {}" },
+          "{}, loader {}, cache {}, database {}, source {}" },
         { "workers =", ":3: the file ends in the middle of a setting" },
         { "workers = { 4 }", ":3: unexpected \"{\"" },
         { "workers += 4", ":3: workers: expected \"=\", \"+=\" is for lists" },

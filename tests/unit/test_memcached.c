@@ -38,6 +38,7 @@ get_leaves_out_what_is_missing_and_what_failed(void **state)
     (void)state;
     talk_expect("get m1 1 x1 2 m2\r\n", HIT("1") HIT("2") "END\r\n");
     talk_expect("get m1\r\nget x1\r\n", "END\r\nEND\r\n");
+    talk_expect("get old\r\n", HIT("old") "END\r\n"); /* STALE: an item like any */
 }
 
 static void
@@ -190,6 +191,10 @@ what_would_change_an_item_is_declined(void **state)
     talk_expect(
         "delete 1\r\ndelete 1 0\r\ndelete 1 noreply\r\ndelete 1 0 noreply\r\nmn\r\n",
         "NOT_FOUND\r\nNOT_FOUND\r\nMN\r\n");
+    talk_expect("delete o1\r\ndelete o1 noreply\r\nmn\r\n", "DELETED\r\nMN\r\n");
+    talk_expect_denied("delete o1\r\nflush_all\r\n",
+                       "CLIENT_ERROR invalidation is not allowed from this address\r\n"
+                       "CLIENT_ERROR invalidation is not allowed from this address\r\n");
     talk_expect("delete 1 5\r\n", "CLIENT_ERROR bad command line format.  "
                                   "Usage: delete <key> [noreply]\r\n");
     talk_expect("flush_all\r\nflush_all 5\r\nflush_all noreply\r\nflush_all x\r\n",

@@ -151,11 +151,14 @@ ms_holds_the_longest_words(void **state)
 }
 
 static void
-md_and_ma_find_nothing_to_change(void **state)
+md_forgets_and_ma_finds_nothing_to_change(void **state)
 {
     (void)state;
     talk_expect("md 1\r\nmd 1 q k O5\r\nmd MQ== b k\r\n",
                 "NF\r\nNF k1 O5\r\nNF kMQ== b\r\n");
+    talk_expect("md o1\r\nmd o1 q\r\nmd bzE= b k O5\r\n", "HD\r\nHD kbzE= b O5\r\n");
+    talk_expect_denied("md o1 q\r\n",
+                       "CLIENT_ERROR invalidation is not allowed from this address\r\n");
     talk_expect("md\r\nmd 1 k k\r\n",
                 "ERROR\r\nCLIENT_ERROR invalid or duplicate flag\r\n");
     talk_expect("ma m1 k O5\r\nma 1 N0 J5 D2 MI\r\n",
@@ -184,7 +187,7 @@ main(void)
         cmocka_unit_test(ms_is_declined_behind_its_block),
         cmocka_unit_test(ms_tells_what_is_wrong_and_drops_the_block_it_knows_of),
         cmocka_unit_test(ms_holds_the_longest_words),
-        cmocka_unit_test(md_and_ma_find_nothing_to_change),
+        cmocka_unit_test(md_forgets_and_ma_finds_nothing_to_change),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

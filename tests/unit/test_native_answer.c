@@ -47,15 +47,17 @@ assert_answer(const struct command *c, const struct reply *r, const char *expect
     }
 
 static const struct item_result results[] = {
-    { TEXT("007"), TEXT("{\"id\":7}"), ITEM_FOUND },
-    { TEXT("tags:x"), NO_JSON, ITEM_MISS },
-    { TEXT("a"), NO_JSON, ITEM_FAIL_TIMEOUT },
-    { TEXT("b"), NO_JSON, ITEM_FAIL_DATABASE },
-    { TEXT("c"), NO_JSON, ITEM_FAIL_UPSTREAM },
-    { TEXT("d"), NO_JSON, ITEM_FAIL_OVERLOAD },
-    { TEXT("e"), NO_JSON, ITEM_FAIL_BADID },
-    { TEXT("f"), NO_JSON, ITEM_FAIL_TOOBIG },
-    { TEXT("007"), TEXT("{\"id\":7}"), ITEM_FOUND },
+    { TEXT("007"), TEXT("{\"id\":7}"), ITEM_FOUND, 0 },
+    { TEXT("tags:x"), NO_JSON, ITEM_MISS, 0 },
+    { TEXT("a"), NO_JSON, ITEM_FAIL_TIMEOUT, 0 },
+    { TEXT("b"), NO_JSON, ITEM_FAIL_DATABASE, 0 },
+    { TEXT("c"), NO_JSON, ITEM_FAIL_UPSTREAM, 0 },
+    { TEXT("d"), NO_JSON, ITEM_FAIL_OVERLOAD, 0 },
+    { TEXT("e"), NO_JSON, ITEM_FAIL_BADID, 0 },
+    { TEXT("f"), NO_JSON, ITEM_FAIL_TOOBIG, 0 },
+    { TEXT("007"), TEXT("{\"id\":7}"), ITEM_FOUND, 0 },
+    { TEXT("g"), TEXT("{\"id\":1,\"a\":2}"), ITEM_STALE, 61500 },
+    { TEXT("h"), NO_JSON, ITEM_FAIL_STALE, 0 },
 };
 
 static void
@@ -71,7 +73,8 @@ native_answers_a_line_for_every_position(void **state)
                   "ITEM 007 {\"id\":7}\r\nMISS tags:x\r\nFAIL a timeout\r\n"
                   "FAIL b database\r\nFAIL c upstream\r\nFAIL d overload\r\n"
                   "FAIL e badid\r\nFAIL f toobig\r\nITEM 007 {\"id\":7}\r\n"
-                  "DONE 2 1 6 ms=12.345\r\n");
+                  "STALE g 61500 {\"id\":1,\"a\":2}\r\nFAIL h stale\r\n"
+                  "DONE 3 1 7 ms=12.345\r\n");
 }
 
 static void
@@ -86,6 +89,19 @@ native_puts_the_tag_on_every_line(void **state)
                   "#0123456789abcdef MISS tags:x\r\n"
                   "#0123456789abcdef FAIL a timeout\r\n"
                   "#0123456789abcdef DONE 1 1 1 ms=0.007\r\n");
+}
+
+static void
+native_shows_only_some_fields_of_an_old_item(void **state)
+{
+    const struct span fields[] = { SPAN("a") };
+    const struct reply r = { .results = &results[9], .nresults = 1 };
+    struct command c = command(COMMAND_FETCH, "t");
+
+    (void)state;
+    c.fields = fields;
+    c.nfields = 1;
+    assert_answer(&c, &r, "#t STALE g 61500 {\"a\":2}\r\n#t DONE 1 0 0 ms=0.000\r\n");
 }
 
 static void
@@ -116,7 +132,7 @@ native_answers_the_largest_items_and_keys(void **state)
 {
     char key[COMMAND_KEY_MAX], *json = malloc(100000);
     struct item_result one = { span_of(key, sizeof(key)), span_of(json, 100000),
-                               ITEM_FOUND };
+                               ITEM_FOUND, 0 };
     const struct reply r = { .results = &one, .nresults = 1 };
     struct command c = command(COMMAND_FETCH, "0123456789abcdef");
     struct buf out = BUF_INIT;
@@ -315,6 +331,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(native_answers_a_line_for_every_position),
         cmocka_unit_test(native_puts_the_tag_on_every_line),
+        cmocka_unit_test(native_shows_only_some_fields_of_an_old_item),
         cmocka_unit_test(native_tells_milliseconds_with_three_digits),
         cmocka_unit_test(native_answers_the_largest_items_and_keys),
         cmocka_unit_test(native_answers_single_lines),

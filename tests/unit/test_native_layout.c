@@ -23,13 +23,13 @@
     }
 
 static const struct item_result results[] = {
-    { TEXT("7"), TEXT("{\"id\":7,\"name\":\"a,b\",\"in\":{\"x\":1}}"), ITEM_FOUND },
-    { TEXT("8"), NO_JSON, ITEM_MISS },
-    { TEXT("t:x"), TEXT("{\"key\":\"x\",\"id\":18446744073709551616}"), ITEM_FOUND },
-    { TEXT("9"), NO_JSON, ITEM_FAIL_TIMEOUT },
-    { TEXT("7"), TEXT("{\"id\":7,\"name\":\"a,b\",\"in\":{\"x\":1}}"), ITEM_FOUND },
-    { TEXT("007"), TEXT("{}"), ITEM_FOUND },
-    { TEXT("8"), NO_JSON, ITEM_MISS },
+    { TEXT("7"), TEXT("{\"id\":7,\"name\":\"a,b\",\"in\":{\"x\":1}}"), ITEM_FOUND, 0 },
+    { TEXT("8"), NO_JSON, ITEM_MISS, 0 },
+    { TEXT("t:x"), TEXT("{\"key\":\"x\",\"id\":18446744073709551616}"), ITEM_FOUND, 0 },
+    { TEXT("9"), NO_JSON, ITEM_FAIL_TIMEOUT, 0 },
+    { TEXT("7"), TEXT("{\"id\":7,\"name\":\"a,b\",\"in\":{\"x\":1}}"), ITEM_FOUND, 0 },
+    { TEXT("007"), TEXT("{}"), ITEM_FOUND, 0 },
+    { TEXT("8"), NO_JSON, ITEM_MISS, 0 },
 };
 
 static struct command
@@ -134,7 +134,8 @@ a_tag_stands_before_both_lines(void **state)
 static void
 traces_stand_between_data_and_done(void **state)
 {
-    const struct item_trace traces[] = { { "items", true, 12 }, { "items", false, 0 } };
+    const struct item_trace traces[] = { { "items", ITEM_FROM_SOURCE, 12 },
+                                         { "items", ITEM_FROM_NOBODY, 0 } };
     struct command c = fetch_as(LAYOUT_ARRAY, NULL, 0);
     const struct reply r = { .results = results, .nresults = 2, .traces = traces };
     struct buf out = BUF_INIT;
@@ -145,7 +146,7 @@ traces_stand_between_data_and_done(void **state)
     native_answer(&out, &c, &r);
     buf_append_char(&out, '\0');
     assert_string_equal(out.data, "#t DATA [" A ",null]\r\n"
-                                  "#t TRACE 7 source=items from=database wait_us=12\r\n"
+                                  "#t TRACE 7 source=items from=source wait_us=12\r\n"
                                   "#t TRACE 8 source=items from=none wait_us=0\r\n"
                                   "#t DONE 1 1 0 ms=0.000 status=IM\r\n");
     buf_fini(&out);
@@ -175,14 +176,33 @@ lines_that_are_due_come_without_the_closing_one(void **state)
     buf_fini(&out);
 }
 
+static void
+an_old_item_has_a_letter_of_its_own(void **state)
+{
+    const struct item_result old[] = {
+        { TEXT("7"), TEXT("{\"id\":7}"), ITEM_STALE, 1500 },
+        { TEXT("8"), NO_JSON, ITEM_FAIL_STALE, 0 },
+    };
+    struct command c = fetch_as(LAYOUT_ARRAY, NULL, 0);
+    const struct reply r = { .results = old, .nresults = ARRAY_LEN(old) };
+    struct buf out = BUF_INIT;
+
+    (void)state;
+    native_answer(&out, &c, &r);
+    buf_append_char(&out, '\0');
+    assert_string_equal(out.data, "DATA [{\"id\":7},null]\r\n"
+                                  "DONE 1 0 1 ms=0.000 status=SF\r\n");
+    buf_fini(&out);
+}
+
 /* Keys of any bytes, as clients may send them: the DATA line is strict JSON. */
 static void
 a_map_of_odd_keys_is_strict_json(void **state)
 {
     const struct item_result odd[] = {
-        { TEXT("\"\\"), TEXT("{}"), ITEM_FOUND },
-        { TEXT("\xf0\x9f\x98\x80"), NO_JSON, ITEM_MISS },
-        { TEXT("\xff"), NO_JSON, ITEM_FAIL_BADID },
+        { TEXT("\"\\"), TEXT("{}"), ITEM_FOUND, 0 },
+        { TEXT("\xf0\x9f\x98\x80"), NO_JSON, ITEM_MISS, 0 },
+        { TEXT("\xff"), NO_JSON, ITEM_FAIL_BADID, 0 },
     };
     struct command c = fetch_as(LAYOUT_MAP, NULL, 0);
     const struct reply r = { .results = odd, .nresults = ARRAY_LEN(odd) };
@@ -213,6 +233,7 @@ main(void)
         cmocka_unit_test(a_tag_stands_before_both_lines),
         cmocka_unit_test(traces_stand_between_data_and_done),
         cmocka_unit_test(lines_that_are_due_come_without_the_closing_one),
+        cmocka_unit_test(an_old_item_has_a_letter_of_its_own),
         cmocka_unit_test(a_map_of_odd_keys_is_strict_json),
     };
 

@@ -104,11 +104,13 @@ every_default_is_within_its_own_range(void **state)
     assert_true(fields_default(SECTION_TOP, &c));
     assert_true(fields_default(SECTION_LIMITS, &c));
     assert_true(fields_default(SECTION_LOADER, &c));
+    assert_true(fields_default(SECTION_CACHE, &c));
     assert_true(fields_default(SECTION_DATABASE, &d));
     assert_true(fields_default(SECTION_SOURCE, &s));
     fields_free(SECTION_TOP, &c);
     fields_free(SECTION_LIMITS, &c);
     fields_free(SECTION_LOADER, &c);
+    fields_free(SECTION_CACHE, &c);
     fields_free(SECTION_DATABASE, &d);
     fields_free(SECTION_SOURCE, &s);
 }

@@ -31,10 +31,11 @@ static const struct { const char *input, *replies; } rows[] = {
     { "GET timeout\n",            TIMEOUT },
     { "MGET 7 miss timeout 7\n",  "*4\r\n" ITEM "$-1\r\n" TIMEOUT ITEM },
     { RESP3 "MGET miss timeout\n", HELLO3 "*2\r\n_\r\n" TIMEOUT },
-    { "MGET database upstream overload badid toobig\n",
-      "*5\r\n-DBERR the database is away or refused\r\n-UPSTREAM the source is away or refused\r\n"
+    { "MGET database upstream overload badid toobig stale old\n",
+      "*7\r\n-DBERR the database is away or refused\r\n-UPSTREAM the source is away or refused\r\n"
       "-OVERLOAD too many ids wait already\r\n-BADID not an id of this source\r\n"
-      "-TOOBIG the item or the answer is too big\r\n" },
+      "-TOOBIG the item or the answer is too big\r\n"
+      "-STALE only a copy that is too old is there\r\n" ITEM },
     { "HGET 7 name\n",            "$4\r\na\n\xc3\xa9\r\n" },
     { "HGET 7 nosuch\n",          "$-1\r\n" },
     { "HGET miss name\n",         "$-1\r\n" },

@@ -31,7 +31,7 @@ static const struct { const char *input, *said; } rows[] = {
     { "HGETALL 7\n",              "fetch <7>\n" },
     { "EXISTS 1 2\n",             "fetch <1> <2>\n" },
     { "STRLEN 1\nTYPE 2\nTTL 3\nPTTL 4\n", "fetch <1>\nfetch <2>\nfetch <3>\nfetch <4>\n" },
-    { "DEL 1 2\nUNLINK 3\n",      "invalidate (1) (2)\ninvalidate (3)\n" },
+    { "DEL 1 2\nUNLINK 3\n",      "invalidate <1> <2>\ninvalidate <3>\n" },
     { "PING\nPING x\n",           "local\nlocal (x)\n" },
     { "PING x y\n",               "error -ERR wrong number of arguments for 'ping' command\r\n" },
     { "SELECT 0\n",               "local\n" },
