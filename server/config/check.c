@@ -6,7 +6,7 @@
  */
 #include "server/config/check.h"
 
-#include "common/log.h"
+#include "server/config/check_rules.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -15,55 +15,6 @@
 
 /* Where Debian's MariaDB listens. */
 #define USUAL_SOCKET "/run/mysqld/mysqld.sock"
-
-#define SECTION_NAME_MAX 64
-#define SECTION_NAME_CHARS \
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
-
-struct check {
-    struct config *c;
-    const struct settings *s;
-    struct buf *error;
-};
-
-/* The last origin that 'title' and 'name' have; that of the section when the value
- * is a default; that of the whole file otherwise. */
-static struct origin
-origin_of(const struct check *k, enum section section, const char *title,
-          const char *name)
-{
-    const struct setting *one = settings_find(k->s, section, title, name);
-    const struct declared *whole = settings_find_section(k->s, section, title);
-    struct origin origin = { NULL, 0, NULL };
-
-    if (one != NULL)
-        return one->origin;
-    if (whole != NULL)
-        return whole->origin;
-    if (k->c->path[0] != '\0')
-        origin.path = k->c->path;
-    return origin;
-}
-
-/* settings_blame at the origin of the option; always false. */
-#define REFUSE(k, section, title, name, ...)                                           \
-    (settings_blame((k)->error, origin_of((k), (section), (title), (name)), (section), \
-                    (title), (name), __VA_ARGS__),                                     \
-     false)
-
-static bool
-check_order(struct check *k, enum section section, const char *title, const char *low,
-            const char *high, bool ordered)
-{
-    const char *name = high;
-
-    if (ordered)
-        return true;
-    /* Blame the one of the two that was written. */
-    if (settings_find(k->s, section, title, high) == NULL)
-        name = low;
-    return REFUSE(k, section, title, name, "expected %s to be at most %s", low, high);
-}
 
 static in_port_t
 port_of(const struct net_addr *a)
@@ -111,18 +62,6 @@ check_top(struct check *k)
                        c->reply_max_bytes <= c->output_hard_bytes);
 }
 
-/* Names of sources stand before a colon or a point in clients' keys. */
-static bool
-check_section_name(struct check *k, enum section section, const char *name)
-{
-    size_t n = strlen(name);
-
-    if (n >= 1 && n <= SECTION_NAME_MAX && strspn(name, SECTION_NAME_CHARS) == n)
-        return true;
-    return REFUSE(k, section, name, "",
-                  "expected a name of 1 to 64 letters, digits, \"_\" and \"-\"");
-}
-
 /* Host and socket to NULL where they are not set; exactly one remains. */
 static bool
 check_where(struct check *k, struct config_database *d)
@@ -167,56 +106,6 @@ check_database(struct check *k, struct config_database *d)
 }
 
 static bool
-find_database(struct check *k, struct config_source *s)
-{
-    struct config *c = k->c;
-    char shown[LOG_ESCAPE_SIZE];
-    size_t i;
-
-    if (s->database[0] == '\0' && c->ndatabases == 1) {
-        free(s->database);
-        s->database = strdup(c->databases[0].name);
-        s->database_index = 0;
-        return s->database != NULL;
-    }
-    if (s->database[0] == '\0')
-        return REFUSE(k, SECTION_SOURCE, s->name, "database",
-                      "required, as there is more than one database");
-    for (i = 0; i < c->ndatabases; i++) {
-        if (strcmp(c->databases[i].name, s->database) == 0) {
-            s->database_index = i;
-            return true;
-        }
-    }
-    return REFUSE(k, SECTION_SOURCE, s->name, "database",
-                  "expected the name of a database section, got \"%s\"",
-                  log_escape(span_str(s->database), shown));
-}
-
-static bool
-check_source(struct check *k, struct config_source *s)
-{
-    size_t i, j;
-
-    if (!check_section_name(k, SECTION_SOURCE, s->name) || !find_database(k, s))
-        return false;
-    if (s->table[0] == '\0')
-        return REFUSE(k, SECTION_SOURCE, s->name, "table",
-                      "required: the table whose rows are the items");
-    if (s->key[0] == '\0')
-        return REFUSE(k, SECTION_SOURCE, s->name, "key",
-                      "expected the column that identifies an item");
-    for (i = 0; i < s->ncolumns; i++) {
-        for (j = 0; j < i; j++) {
-            if (strcmp(s->columns[i], s->columns[j]) == 0)
-                return REFUSE(k, SECTION_SOURCE, s->name, "columns",
-                              "\"%s\" is listed twice", s->columns[i]);
-        }
-    }
-    return true;
-}
-
-static bool
 check_there(struct check *k, enum section section, size_t n)
 {
     if (n > 0)
@@ -227,13 +116,30 @@ check_there(struct check *k, enum section section, size_t n)
                   section_name(section));
 }
 
+/* A server with nothing but HTTP sources can do without. */
+static bool
+needs_database(const struct settings *s)
+{
+    size_t i, urls = 0;
+
+    for (i = 0; i < s->nsections; i++) {
+        if (s->sections[i].section != SECTION_SOURCE)
+            continue;
+        if (settings_find(s, SECTION_SOURCE, s->sections[i].title, "url") == NULL)
+            return true;
+        urls++;
+    }
+    return urls == 0;
+}
+
 bool
 config_check(struct config *c, const struct settings *s, struct buf *error)
 {
     struct check k = { c, s, error };
     size_t i;
 
-    if (!check_top(&k) || !check_there(&k, SECTION_DATABASE, c->ndatabases) ||
+    if (!check_top(&k) ||
+        (needs_database(s) && !check_there(&k, SECTION_DATABASE, c->ndatabases)) ||
         !check_there(&k, SECTION_SOURCE, c->nsources))
         return false;
     for (i = 0; i < c->ndatabases; i++) {

@@ -180,8 +180,15 @@ config_free(struct config **cp)
             free(d->host_addrs[j]);
     }
     for (i = 0; i < c->nsources; i++) {
-        fields_free(SECTION_SOURCE, &c->sources[i]);
-        free(c->sources[i].name);
+        struct config_source *s = &c->sources[i];
+
+        fields_free(SECTION_SOURCE, s);
+        if (s->http.token != NULL)
+            explicit_bzero(s->http.token, strlen(s->http.token));
+        free(s->http.token);
+        free(s->http.host);
+        free(s->http.target);
+        free(s->name);
     }
     for (i = 0; i < ARRAY_LEN(single_sections); i++)
         fields_free(single_sections[i], c);

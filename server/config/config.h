@@ -52,14 +52,62 @@ struct config_database {
     size_t nhost_addrs;
 };
 
+struct config_texts {
+    char **v;
+    size_t n;
+};
+
+/* What a source with an url says about its HTTP API. */
+struct config_http {
+    char *url;      /* as written; the parts below are made of it */
+    char *body;     /* "": GET; else POST with this template */
+    char *key_type; /* "text" or "integer" */
+    char *match;    /* {ids}: the field of an item that holds its id */
+    char *items;    /* {ids}: where the answer holds the items; "": it is them */
+    struct config_texts headers; /* "Name: value" */
+    char *token_file;
+    char *token; /* what it holds; NULL: none; masked wherever it is shown */
+    char *ca_file;
+    char *verify; /* "yes" or "no" */
+    unsigned ids_max;
+    unsigned connections;
+    unsigned connect_timeout_ms;
+    unsigned timeout_ms;
+    size_t header_max_bytes;
+    size_t answer_max_bytes;
+    unsigned retries; /* extra calls, in percent of all */
+    unsigned hedges;  /* the same, for calls that take long */
+    unsigned breaker_failures;
+    unsigned breaker_min_ms;
+    unsigned breaker_max_ms;
+    unsigned refresh_ms;
+    /* the parts of the url */
+    bool tls;
+    char *host; /* no brackets */
+    unsigned port;
+    char *target; /* path and query, a template */
+    bool many;    /* {ids}, not {id} */
+};
+
+enum config_source_kind {
+    CONFIG_TABLE,
+    CONFIG_URL,
+};
+
+/* The first part is for any kind of source. */
 struct config_source {
     char *name;
+    enum config_source_kind kind;
+    /* CONFIG_TABLE: from here to 'http' */
     char *database;
     size_t database_index; /* into config.databases */
     char *table;
     char *key;
     char **columns; /* NULL: every visible column */
     size_t ncolumns;
+    /* CONFIG_URL */
+    struct config_http http;
+    /* any kind */
     unsigned fresh_ms; /* 0: nothing of it is kept */
     unsigned jitter_percent;
     unsigned negative_ms;

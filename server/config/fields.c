@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/net.h"
 #include "server/config/config.h"
+#include "server/config/http_url.h"
 #include "server/config/value.h"
 
 #include <assert.h>
@@ -248,6 +249,38 @@ set_access(const struct option *o, void *base, const char *value, struct buf *wh
     return refuse(o, value, why);
 }
 
+static void
+texts_free(struct config_texts *t)
+{
+    while (t->n > 0)
+        secret_free(&t->v[--t->n]);
+    free(t->v);
+    t->v = NULL;
+}
+
+static bool
+add_header(const struct option *o, struct config_texts *t, const char *value, bool more,
+           struct buf *why)
+{
+    char **list;
+
+    /* Not shown when refused: half of it may be a secret. */
+    if (!header_valid(value)) {
+        BUF_APPEND_LIT(why, "expected ");
+        option_append_expected(o, why);
+        return false;
+    }
+    if (!more)
+        texts_free(t);
+    if ((list = realloc(t->v, (t->n + 1) * sizeof(*list))) == NULL)
+        return no_memory(why);
+    t->v = list;
+    if ((list[t->n] = strdup(value)) == NULL)
+        return no_memory(why);
+    t->n++;
+    return true;
+}
+
 bool
 field_set(const struct option *o, void *base, const char *value, bool more,
           struct buf *why)
@@ -276,6 +309,8 @@ field_set(const struct option *o, void *base, const char *value, bool more,
         return add_listen(base, value, more, why);
     case OPTION_NAMES:
         return add_column(o, base, value, more, why);
+    case OPTION_HEADERS:
+        return add_header(o, member(o, base), value, more, why);
     }
     assert(!"a type without a case");
     return false;
@@ -318,6 +353,9 @@ fields_free(enum section section, void *base)
             break;
         case OPTION_NAMES:
             columns_free(base);
+            break;
+        case OPTION_HEADERS:
+            texts_free(member(o, base));
             break;
         case OPTION_COUNT:
         case OPTION_MS:
@@ -372,6 +410,19 @@ append_list(const struct option *o, const void *base, struct buf *out)
     buf_append_span(out, i == 0 ? SPAN("}") : SPAN(" }"));
 }
 
+/* Names alone: what stands behind them may be a credential. */
+static void
+append_headers(struct buf *out, const struct config_texts *t)
+{
+    size_t i;
+
+    BUF_APPEND_LIT(out, "{");
+    for (i = 0; i < t->n; i++)
+        buf_append_fmt(out, "%s\"%.*s: ***\"", i == 0 ? " " : ", ",
+                       (int)strcspn(t->v[i], ":"), t->v[i]);
+    buf_append_span(out, i == 0 ? SPAN("}") : SPAN(" }"));
+}
+
 static const char *
 level_name(enum log_level level)
 {
@@ -421,6 +472,9 @@ field_append(const struct option *o, const void *base, struct buf *out)
     case OPTION_LISTEN:
     case OPTION_NAMES:
         append_list(o, base, out);
+        break;
+    case OPTION_HEADERS:
+        append_headers(out, at);
         break;
     }
 }

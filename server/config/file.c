@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 
 /* Rows that a section can have, counting sections at the top level and the end. */
-#define ROWS_MAX 32
+#define ROWS_MAX 64
 
 struct parse {
     const char *path;

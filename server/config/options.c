@@ -15,6 +15,7 @@
 #define TOP(field) offsetof(struct config, field)
 #define DATABASE(field) offsetof(struct config_database, field)
 #define SOURCE(field) offsetof(struct config_source, field)
+#define HTTP(field) offsetof(struct config_source, http.field)
 
 #define K ((uint64_t)1 << 10)
 #define M ((uint64_t)1 << 20)
@@ -131,7 +132,7 @@ static const struct option options[] = {
     { SECTION_SOURCE, "database", OPTION_TEXT, SOURCE(database), "", 0, 0, RELOAD_GENERATION,
       "name of a database section; may be left out when there is only one" },
     { SECTION_SOURCE, "table", OPTION_NAME, SOURCE(table), "", 0, 0, RELOAD_GENERATION,
-      "table the items are rows of; required" },
+      "table the items are rows of; a source needs either table or url" },
     { SECTION_SOURCE, "key", OPTION_NAME, SOURCE(key), "id", 0, 0, RELOAD_GENERATION,
       "column that identifies an item; needs a unique index of its own" },
     { SECTION_SOURCE, "columns", OPTION_NAMES, SOURCE(columns), "", 0, 0, RELOAD_GENERATION,
@@ -146,6 +147,48 @@ static const struct option options[] = {
       "after fresh: served as STALE for so long, and fetched anew behind" },
     { SECTION_SOURCE, "stale_if_error", OPTION_MS, SOURCE(stale_if_error_ms), "0", 0, 30 * 24 * HOUR, RELOAD_GENERATION,
       "after fresh: served as STALE for so long when the source fails or is late" },
+    { SECTION_SOURCE, "url", OPTION_TEXT, HTTP(url), "", 0, 0, RELOAD_GENERATION,
+      "HTTP API the items come from, with {id} (a call for each) or {ids} (many in one)" },
+    { SECTION_SOURCE, "body", OPTION_TEXT, HTTP(body), "", 0, 0, RELOAD_GENERATION,
+      "JSON to POST, with {id} or {ids} in it instead of in the url; empty: GET" },
+    { SECTION_SOURCE, "key_type", OPTION_TEXT, HTTP(key_type), "text", 0, 0, RELOAD_GENERATION,
+      "what an id is: text, or integer (64 bits, signed)" },
+    { SECTION_SOURCE, "ids_max", OPTION_COUNT, HTTP(ids_max), "100", 1, 999, RELOAD_GENERATION,
+      "most ids in one call with {ids}" },
+    { SECTION_SOURCE, "match", OPTION_TEXT, HTTP(match), "id", 0, 0, RELOAD_GENERATION,
+      "field of an item that holds its id, a path, in answers to {ids}" },
+    { SECTION_SOURCE, "items", OPTION_TEXT, HTTP(items), "", 0, 0, RELOAD_GENERATION,
+      "path of the array of items in answers to {ids}; empty: the answer is the array" },
+    { SECTION_SOURCE, "headers", OPTION_HEADERS, HTTP(headers), "", 0, 0, RELOAD_GENERATION,
+      "request headers, \"Name: value\"; {token} stands for what token_file holds" },
+    { SECTION_SOURCE, "token_file", OPTION_PATH, HTTP(token_file), "", 0, 0, RELOAD_GENERATION,
+      "file with a token, sent as Authorization: Bearer unless headers say where" },
+    { SECTION_SOURCE, "ca_file", OPTION_PATH, HTTP(ca_file), "", 0, 0, RELOAD_GENERATION,
+      "certificates of the authorities to trust for https; empty: the system's" },
+    { SECTION_SOURCE, "verify", OPTION_TEXT, HTTP(verify), "yes", 0, 0, RELOAD_GENERATION,
+      "check the server's certificate and its name: yes or no" },
+    { SECTION_SOURCE, "connections", OPTION_COUNT, HTTP(connections), "64", 1, 4096, RELOAD_GENERATION,
+      "most connections, and so calls at once, of one worker" },
+    { SECTION_SOURCE, "connect_timeout", OPTION_MS, HTTP(connect_timeout_ms), "500ms", 1, MIN, RELOAD_GENERATION,
+      "how long connecting may take, TLS handshake included" },
+    { SECTION_SOURCE, "timeout", OPTION_MS, HTTP(timeout_ms), "2s", 1, HOUR, RELOAD_GENERATION,
+      "how long one call may take from its sending to the last byte of its answer" },
+    { SECTION_SOURCE, "header_max", OPTION_BYTES, HTTP(header_max_bytes), "16K", K, M, RELOAD_GENERATION,
+      "most bytes of an answer's headers" },
+    { SECTION_SOURCE, "answer_max", OPTION_BYTES, HTTP(answer_max_bytes), "4M", K, G, RELOAD_GENERATION,
+      "most bytes of an answer's body" },
+    { SECTION_SOURCE, "retries", OPTION_COUNT, HTTP(retries), "10", 0, 100, RELOAD_GENERATION,
+      "calls that may be made again after a failure, in percent of all calls" },
+    { SECTION_SOURCE, "hedges", OPTION_COUNT, HTTP(hedges), "0", 0, 100, RELOAD_GENERATION,
+      "calls that may be made twice when they take longer than 95 % do, in percent of all calls" },
+    { SECTION_SOURCE, "breaker_failures", OPTION_COUNT, HTTP(breaker_failures), "10", 1, 10000, RELOAD_GENERATION,
+      "failed calls in a row after which nothing is asked for a while" },
+    { SECTION_SOURCE, "breaker_min", OPTION_MS, HTTP(breaker_min_ms), "100ms", 1, HOUR, RELOAD_GENERATION,
+      "first such pause, after which one call tries; each further failure doubles it" },
+    { SECTION_SOURCE, "breaker_max", OPTION_MS, HTTP(breaker_max_ms), "1s", 1, HOUR, RELOAD_GENERATION,
+      "longest such pause" },
+    { SECTION_SOURCE, "refresh", OPTION_MS, HTTP(refresh_ms), "30s", 100, HOUR, RELOAD_GENERATION,
+      "how often the url's host name is resolved again" },
 };
 /* clang-format on */
 
@@ -195,9 +238,22 @@ section_find(const char *name, enum section *out)
 }
 
 bool
+option_concerns(const struct option *o, enum config_source_kind kind)
+{
+    bool table = o->offset >= SOURCE(database) && o->offset < SOURCE(http);
+    bool url = o->offset >= SOURCE(http) &&
+               o->offset < SOURCE(http) + sizeof(struct config_http);
+
+    if (o->section != SECTION_SOURCE || !(table || url))
+        return true;
+    return kind == CONFIG_TABLE ? table : url;
+}
+
+bool
 option_is_list(const struct option *o)
 {
-    return o->type == OPTION_LISTEN || o->type == OPTION_NAMES;
+    return o->type == OPTION_LISTEN || o->type == OPTION_NAMES ||
+           o->type == OPTION_HEADERS;
 }
 
 void
@@ -244,6 +300,11 @@ option_append_expected(const struct option *o, struct buf *out)
         break;
     case OPTION_LISTEN:
         BUF_APPEND_LIT(out, "an address");
+        break;
+    case OPTION_HEADERS:
+        BUF_APPEND_LIT(out,
+                       "a header such as \"Name: value\", none that frames a request "
+                       "(Host, Content-Length, Connection, ...)");
         break;
     }
 }

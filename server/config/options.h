@@ -10,6 +10,7 @@
 #define SERVER_CONFIG_OPTIONS_H
 
 #include "common/buf.h"
+#include "server/config/config.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,17 +27,18 @@ enum section {
 };
 
 enum option_type {
-    OPTION_COUNT,  /* unsigned */
-    OPTION_MS,     /* unsigned */
-    OPTION_BYTES,  /* size_t */
-    OPTION_LEVEL,  /* enum log_level */
-    OPTION_ACCESS, /* enum config_access */
-    OPTION_TEXT,   /* char * */
-    OPTION_PATH,   /* char *, made absolute */
-    OPTION_NAME,   /* char *, a database identifier or "" */
-    OPTION_SECRET, /* char *, never shown */
-    OPTION_LISTEN, /* struct config: listens and nlistens */
-    OPTION_NAMES,  /* struct config_source: columns and ncolumns */
+    OPTION_COUNT,   /* unsigned */
+    OPTION_MS,      /* unsigned */
+    OPTION_BYTES,   /* size_t */
+    OPTION_LEVEL,   /* enum log_level */
+    OPTION_ACCESS,  /* enum config_access */
+    OPTION_TEXT,    /* char * */
+    OPTION_PATH,    /* char *, made absolute */
+    OPTION_NAME,    /* char *, a database identifier or "" */
+    OPTION_SECRET,  /* char *, never shown */
+    OPTION_LISTEN,  /* struct config: listens and nlistens */
+    OPTION_NAMES,   /* struct config_source: columns and ncolumns */
+    OPTION_HEADERS, /* struct config_texts, "Name: value"; values are never shown */
 };
 
 /* When a changed value takes effect. */
@@ -73,6 +75,10 @@ bool section_titled(enum section section);
 bool section_find(const char *name, enum section *out);
 
 bool option_is_list(const struct option *o);
+
+/* Does a source of this kind have the option?  That follows from which part of struct
+ * config_source holds it; options of other sections concern everybody. */
+bool option_concerns(const struct option *o, enum config_source_kind kind);
 
 /* "listen", "limits.line": how messages and documents call the option. */
 void option_append_name(const struct option *o, struct buf *out);

@@ -16,7 +16,7 @@ static const char *const type_names[] = {
     [OPTION_COUNT] = "number", [OPTION_MS] = "duration",   [OPTION_BYTES] = "size",
     [OPTION_LEVEL] = "level",  [OPTION_TEXT] = "text",     [OPTION_PATH] = "path",
     [OPTION_NAME] = "name",    [OPTION_SECRET] = "text",   [OPTION_LISTEN] = "addresses",
-    [OPTION_NAMES] = "names",  [OPTION_ACCESS] = "access",
+    [OPTION_NAMES] = "names",  [OPTION_ACCESS] = "access", [OPTION_HEADERS] = "headers",
 };
 
 static const char *const reload_names[] = {
@@ -25,27 +25,28 @@ static const char *const reload_names[] = {
 };
 
 static size_t
-widest_name(enum section section)
+widest_name(enum section section, enum config_source_kind kind)
 {
     const struct option *o;
     size_t i, n, widest = 0;
 
     for (o = option_table(&n), i = 0; i < n; i++, o++) {
-        if (o->section == section && strlen(o->name) > widest)
+        if (o->section == section && option_concerns(o, kind) && strlen(o->name) > widest)
             widest = strlen(o->name);
     }
     return widest;
 }
 
 static void
-print_fields(enum section section, const void *base, const char *indent, struct buf *out)
+print_fields(enum section section, enum config_source_kind kind, const void *base,
+             const char *indent, struct buf *out)
 {
-    int width = (int)widest_name(section);
+    int width = (int)widest_name(section, kind);
     const struct option *o;
     size_t i, n;
 
     for (o = option_table(&n), i = 0; i < n; i++, o++) {
-        if (o->section != section)
+        if (o->section != section || !option_concerns(o, kind))
             continue;
         buf_append_fmt(out, "%s%-*s = ", indent, width, o->name);
         field_append(o, base, out);
@@ -54,11 +55,12 @@ print_fields(enum section section, const void *base, const char *indent, struct 
 }
 
 static void
-print_section(enum section section, const char *title, const void *base, struct buf *out)
+print_section(enum section section, enum config_source_kind kind, const char *title,
+              const void *base, struct buf *out)
 {
     buf_append_fmt(out, "\n%s%s%s {\n", section_name(section),
                    title[0] == '\0' ? "" : " ", title);
-    print_fields(section, base, "    ", out);
+    print_fields(section, kind, base, "    ", out);
     BUF_APPEND_LIT(out, "}\n");
 }
 
@@ -72,14 +74,16 @@ config_print(const struct config *c, struct buf *out)
         BUF_APPEND_LIT(out, "# from the command line alone\n");
     else
         buf_append_fmt(out, "# from %s\n", log_escape(span_str(c->path), shown));
-    print_fields(SECTION_TOP, c, "", out);
-    print_section(SECTION_LIMITS, "", c, out);
-    print_section(SECTION_LOADER, "", c, out);
-    print_section(SECTION_CACHE, "", c, out);
+    print_fields(SECTION_TOP, CONFIG_TABLE, c, "", out);
+    print_section(SECTION_LIMITS, CONFIG_TABLE, "", c, out);
+    print_section(SECTION_LOADER, CONFIG_TABLE, "", c, out);
+    print_section(SECTION_CACHE, CONFIG_TABLE, "", c, out);
     for (i = 0; i < c->ndatabases; i++)
-        print_section(SECTION_DATABASE, c->databases[i].name, &c->databases[i], out);
+        print_section(SECTION_DATABASE, CONFIG_TABLE, c->databases[i].name,
+                      &c->databases[i], out);
     for (i = 0; i < c->nsources; i++)
-        print_section(SECTION_SOURCE, c->sources[i].name, &c->sources[i], out);
+        print_section(SECTION_SOURCE, c->sources[i].kind, c->sources[i].name,
+                      &c->sources[i], out);
 }
 
 static void
@@ -111,6 +115,7 @@ describe_range(const struct option *o, struct buf *out)
     case OPTION_SECRET:
     case OPTION_LISTEN:
     case OPTION_NAMES:
+    case OPTION_HEADERS:
         break;
     }
     BUF_APPEND_LIT(out, "-");

@@ -272,13 +272,13 @@ batch_settle_open(struct batch *b, enum batch_outcome outcome, usec_t now)
         batch_answer_open(b, ITEM_MISS);
         break;
     case BATCH_FAILED:
-        batch_answer_open(b, ITEM_FAIL_DATABASE);
+        batch_answer_open(b, b->loader->source->ops->failure);
         break;
     case BATCH_LOST:
         if (b->tries < TRIES_MAX)
             batch_again(b, 0, b->n, b->tries + 1);
         else
-            batch_answer_open(b, ITEM_FAIL_DATABASE);
+            batch_answer_open(b, b->loader->source->ops->failure);
         break;
     case BATCH_CUT:
         if (b->tries < TRIES_MAX)
@@ -390,38 +390,43 @@ loader_fail_all(struct loader *l)
     struct batch *b;
 
     while ((b = loader_next_retry(l)) != NULL) {
-        batch_answer_open(b, ITEM_FAIL_DATABASE);
+        batch_answer_open(b, l->source->ops->failure);
         batch_free(b);
     }
     while ((b = loader_draw(l, l->max_batch)) != NULL) {
-        batch_answer_open(b, ITEM_FAIL_DATABASE);
+        batch_answer_open(b, l->source->ops->failure);
         batch_free(b);
     }
+}
+
+/* The batch that goes next; NULL: nothing waits that anybody still wants. */
+static struct batch *
+loader_next(struct loader *l)
+{
+    size_t max = l->source->ops->batch_ids(l->source);
+    struct batch *b = loader_next_retry(l);
+
+    return b != NULL ? b : loader_draw(l, max < l->max_batch ? max : l->max_batch);
 }
 
 void
 loader_flush(struct loader *loader)
 {
     struct batch *b;
-    size_t max;
 
-    if (loader_idle(loader))
-        return;
-    switch (source_state(loader->source)) {
-    case SOURCE_DOWN:
-        loader_fail_all(loader);
-        return;
-    case SOURCE_PENDING:
-        return;
-    case SOURCE_UP:
-        break;
-    }
-    while (!loader_idle(loader) && loader->source->ops->room(loader->source)) {
-        max = loader->source->ops->batch_ids(loader->source);
-        if (max > loader->max_batch)
-            max = loader->max_batch;
-        if ((b = loader_next_retry(loader)) == NULL &&
-            (b = loader_draw(loader, max)) == NULL)
+    /* Asked each time around: the batch just sent may be all that the source dares. */
+    while (!loader_idle(loader)) {
+        switch (source_state(loader->source)) {
+        case SOURCE_DOWN:
+            loader_fail_all(loader);
+            return;
+        case SOURCE_PENDING:
+            return;
+        case SOURCE_UP:
+            break;
+        }
+        if (!loader->source->ops->room(loader->source) ||
+            (b = loader_next(loader)) == NULL)
             return;
         loader_send(loader, b);
     }

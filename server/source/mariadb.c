@@ -110,7 +110,8 @@ mariadb_new(struct event_base *base, const struct config *config, size_t index,
     if (db->conn == NULL)
         goto fail;
     for (i = 0; i < config->nsources; i++) {
-        if (config->sources[i].database_index != index)
+        if (config->sources[i].kind != CONFIG_TABLE ||
+            config->sources[i].database_index != index)
             continue;
         mariadb_table_init(&db->tables[db->ntables], db, config, &config->sources[i],
                            metrics);

@@ -272,6 +272,7 @@ table_describe(const struct source *s, struct buf *out)
 
 static const struct source_ops table_ops = {
     .kind = "table",
+    .failure = ITEM_FAIL_DATABASE,
     .state = table_source_state,
     .room = table_room,
     .batch_ids = table_batch_ids,

@@ -17,6 +17,7 @@
 #include "common/buf.h"
 #include "common/compiler.h"
 #include "common/span.h"
+#include "server/item/result.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,14 +35,16 @@ enum source_key_verdict {
     SOURCE_KEY_OK,
     SOURCE_KEY_BAD,     /* not a value of the key's type */
     SOURCE_KEY_ABSENT,  /* well-formed, but outside the type's range: a sure MISS */
-    SOURCE_KEY_UNKNOWN, /* the source was never reached, so its key type is not known */
+    SOURCE_KEY_UNKNOWN, /* the source was never reached: its key's type is not known */
 };
 
 struct source;
 struct batch;
 
 struct source_ops {
-    const char *kind; /* "table" */
+    const char *kind; /* "table", "http" */
+    /* What is said of an id when the source as a whole cannot tell. */
+    enum item_status failure;
     enum source_state (*state)(const struct source *s);
     /* Room for one more batch now?  Only asked while SOURCE_UP. */
     bool (*room)(const struct source *s);
@@ -56,7 +59,7 @@ struct source_ops {
     /* Could its items have this field?  A path's first name counts.  Everything could,
      * while the source was never reached. */
     bool (*has_field)(const struct source *s, struct span path);
-    /* "key=id kind=integer index=PRIMARY" or "reason=...", for people. */
+    /* "state=ready kind=integer index=PRIMARY" or "state=broken reason=...", for people. */
     void (*describe)(const struct source *s, struct buf *out);
 };
 

@@ -33,7 +33,7 @@ plan_place(struct worker *w, struct request *r, size_t i)
         request_answer(r, i, ITEM_MISS);
         return;
     case SOURCE_KEY_UNKNOWN:
-        request_answer(r, i, ITEM_FAIL_DATABASE);
+        request_answer(r, i, w->sources[which]->ops->failure);
         return;
     case SOURCE_KEY_OK:
         break;

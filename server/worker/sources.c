@@ -1,12 +1,13 @@
 /*
  * sources.c - the sources of this worker and what leads to them.
  *
- * Owns: the databases (one private connection each), a loader for each source, and the
- * reading of a key's prefix: "tags:c" and "@@tags.c" ask the source tags for c, ":c"
- * asks the default source, and a prefix that names no source belongs to the id.  Nobody
- * writes "@@" by chance, so behind it a name that is none makes the key no id at all:
- * taken for an id of the default source it would be a MISS, and nobody would look.
+ * Owns: the databases (one private connection each), the HTTP APIs, a loader for each
+ * source, and the reading of a key's prefix: "tags:c" and "@@tags.c" ask the source tags
+ * for c, ":c" asks the default source, and a prefix that names no source belongs to the
+ * id.  Nobody writes "@@" by chance, so behind it a name that is none makes the key no id
+ * at all: taken for an id of the default source it would be a MISS, and nobody would look.
  */
+#include "server/source/http.h"
 #include "server/source/mariadb.h"
 #include "server/worker/state.h"
 
@@ -14,13 +15,22 @@
 
 #include <stdlib.h>
 
+/* Clients are let in once every database was heard of; HTTP APIs are asked when somebody
+ * wants something. */
+static void
+sources_settled(struct worker *w)
+{
+    if (w->databases_settled == w->config->ndatabases)
+        worker_settled(w);
+}
+
 static void
 on_settled(void *arg)
 {
     struct worker *w = arg;
 
-    if (++w->databases_settled == w->config->ndatabases)
-        worker_settled(w);
+    w->databases_settled++;
+    sources_settled(w);
 }
 
 static void
@@ -37,7 +47,17 @@ sources_open_one(struct worker *w, size_t i)
     const struct config_source *s = &w->config->sources[i];
     struct loader_limits limits = { .max_batch = w->config->max_batch };
 
-    w->sources[i] = mariadb_source(w->databases[s->database_index], i);
+    switch (s->kind) {
+    case CONFIG_TABLE:
+        w->sources[i] = mariadb_source(w->databases[s->database_index], i);
+        break;
+    case CONFIG_URL:
+        limits.max_batch = s->http.ids_max;
+        w->sources[i] = http_open(w->base, w->config, i, w->metrics);
+        break;
+    }
+    if (w->sources[i] == NULL)
+        return false;
     w->loaders[i] = loader_new(w->sources[i], &limits, w->metrics);
     return w->loaders[i] != NULL;
 }
@@ -62,7 +82,8 @@ sources_open(struct worker *w)
         if (!sources_open_one(w, i))
             return false;
     }
-    return true;
+    sources_settled(w);
+    return w->state != WORKER_DONE;
 }
 
 void
@@ -72,6 +93,10 @@ sources_close(struct worker *w)
 
     for (i = 0; w->databases != NULL && i < w->config->ndatabases; i++)
         mariadb_free(&w->databases[i]);
+    for (i = 0; w->sources != NULL && i < w->config->nsources; i++) {
+        if (w->config->sources[i].kind == CONFIG_URL)
+            http_close(&w->sources[i]);
+    }
     for (i = 0; w->loaders != NULL && i < w->config->nsources; i++)
         loader_free(&w->loaders[i]);
     free(w->databases);

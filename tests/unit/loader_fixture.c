@@ -53,6 +53,7 @@ fake_fetch(struct source *s, struct batch *batch)
 
 static const struct source_ops fake_ops = {
     .kind = "fake",
+    .failure = ITEM_FAIL_DATABASE,
     .state = fake_state,
     .room = fake_room,
     .batch_ids = fake_batch_ids,

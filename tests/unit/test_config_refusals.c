@@ -187,7 +187,7 @@ options_that_contradict_each_other_are_refused(void **state)
         { "database two { schema = x }\nsource two { table = t database = two }",
           ":2: source items: database: required, as there is more than one database" },
         { "\nsource two\n{\n\n}", ":5: source two: table: required: the table whose rows "
-                                  "are the items" },
+                                  "are the items (or an url)" },
         { "source two { table = t key = '' }",
           ":3: source two: key: expected the column that identifies an item" },
         { "source two { table = t columns = { a, b, a } }",

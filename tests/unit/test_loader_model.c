@@ -132,6 +132,7 @@ model_fetch(struct source *s, struct batch *batch)
 
 static const struct source_ops model_ops = {
     .kind = "model",
+    .failure = ITEM_FAIL_DATABASE,
     .state = model_state,
     .room = model_room,
     .batch_ids = model_batch_ids,

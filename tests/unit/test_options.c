@@ -233,7 +233,10 @@ the_example_loads_and_shows_every_default(void **state)
     uncomment(text);
     assert_non_null(strstr(text, "\n workers = 0"));
     print_loaded(*state, text, &uncommented);
-    print_loaded(*state, FIXTURE_BASE, &bare);
+    print_loaded(*state,
+                 FIXTURE_BASE
+                 "source stock { url = \"http://127.0.0.1:8080/items/{id}\" }",
+                 &bare);
     assert_string_equal(as_is.data, bare.data);
     assert_string_equal(uncommented.data, bare.data);
     buf_fini(&as_is);
