@@ -8,26 +8,57 @@
 #include <grp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* The title is written over argv: the kernel has no other place that ps reads. */
+/* The title is written over argv and what lies behind it: the kernel has no other place
+ * that ps reads.  It reads on behind argv only where argv's last byte is no 0. */
 static struct {
     char *start;
+    char *args; /* where argv ends */
     size_t size;
 } title;
+
+/* The environment's strings, and the list of them, in memory of their own.  NULL: there is
+ * no memory, and all stays where it is. */
+static char **
+environment_copy(void)
+{
+    size_t n = 0, bytes = 0, i;
+    char **list, *text;
+
+    for (; environ[n] != NULL; n++)
+        bytes += strlen(environ[n]) + 1;
+    if ((list = malloc((n + 1) * sizeof(*list) + bytes)) == NULL)
+        return NULL;
+    text = (char *)&list[n + 1];
+    for (i = 0; i < n; i++) {
+        list[i] = text;
+        text = stpcpy(text, environ[i]) + 1;
+    }
+    list[n] = NULL;
+    return list;
+}
 
 void
 process_title_init(int argc, char **argv)
 {
-    char *end = argv[0];
+    char *end = argv[0], **moved;
     int i;
 
-    /* Only arguments that lie one behind the other; the environment stays alone. */
+    /* Only what lies one behind the other. */
     for (i = 0; i < argc && argv[i] == end; i++)
         end = argv[i] + strlen(argv[i]) + 1;
     title.start = argv[0];
+    title.args = end;
+    if (environ != NULL && (moved = environment_copy()) != NULL) {
+        for (i = 0; environ[i] != NULL && environ[i] == end; i++)
+            end = environ[i] + strlen(environ[i]) + 1;
+        environ = moved;
+        memset(title.args, 0, (size_t)(end - title.args));
+    }
     title.size = (size_t)(end - argv[0]);
 }
 
@@ -51,11 +82,11 @@ process_title(const char *fmt, ...)
 }
 
 void
-process_own_descriptors(void)
+process_own_descriptors(int first)
 {
     int fd;
 
-    close_range(STDERR_FILENO + 1, ~0U, 0);
+    close_range((unsigned)first, ~0U, 0);
     do
         fd = open("/dev/null", O_RDWR);
     while (fd >= 0 && fd <= STDERR_FILENO);

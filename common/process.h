@@ -11,16 +11,19 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Remembers the room of argv for process_title; call first in main, once. */
+/* Takes the room of argv and of the environment, which moves elsewhere, for process_title;
+ * call first in main, once.  From then on /proc/PID/environ shows nothing, so no password
+ * either; a program that execve starts gets the environment as it then is. */
 void process_title_init(int argc, char **argv);
 
-/* What ps shows from now on; cut to the room that argv left. */
+/* What ps shows from now on; cut to the room that there is. */
 void process_title(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-/* Closes every descriptor above 2 that we were started with, and opens those of 0 to 2
- * that are missing on /dev/null, so that no client ever becomes somebody's stderr.
- * First thing in main, before anything is opened. */
-void process_own_descriptors(void);
+/* Closes every descriptor from 'first' (3, or more where the lower ones are wanted) on
+ * that we were started with, and opens those of 0 to 2 that are missing on /dev/null, so
+ * that no client ever becomes somebody's stderr.  First thing in main, before anything is
+ * opened. */
+void process_own_descriptors(int first);
 
 /* Lifts the soft limit on descriptors to the hard one. */
 void process_raise_nofile(void);

@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/process.h"
 #include "server/config/config.h"
+#include "server/master/activation.h"
 #include "server/master/ask.h"
 #include "server/master/daemon.h"
 #include "server/master/identity.h"
@@ -301,8 +302,9 @@ main(int argc, char **argv)
     struct buf text = BUF_INIT;
     int code;
 
-    process_own_descriptors();
     process_title_init(argc, argv);
+    launch.given_fds = activation_take();
+    process_own_descriptors(ACTIVATION_FIRST_FD + launch.given_fds);
     log_init("fetchd", LOG_LEVEL_INFO);
     parse_arguments(&a, argc, argv);
     if (a.ask != NULL)

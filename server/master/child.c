@@ -9,7 +9,7 @@
 
 #include "common/log.h"
 #include "server/master/daemon.h"
-#include "server/master/premises.h"
+#include "server/master/house.h"
 #include "server/master/signals.h"
 
 #include <errno.h>
@@ -33,7 +33,7 @@ child_live(const struct child_birth *birth, pid_t master)
             close(birth->foreign_fds[i]);
     }
     daemon_leave(birth->launch);
-    premises_forsake(birth->premises);
+    house_forsake(birth->house);
     snprintf(name, sizeof(name), "worker/%zu", h->slot);
     log_init(name, h->config->log_level);
     process_title("fetchd: %s of %u", name, h->config->workers);

@@ -13,7 +13,7 @@
 #include "server/worker/worker.h"
 
 struct daemon_launch;
-struct premises;
+struct house;
 
 #include <stddef.h>
 #include <sys/types.h>
@@ -26,7 +26,7 @@ struct child_birth {
     const int *foreign_fds;
     size_t nforeign;
     struct daemon_launch *launch;
-    struct premises *premises;
+    struct house *house;
 };
 
 /* Forks; all signals are blocked.  Returns the pid, or -1 with errno.  Does not return in

@@ -3,6 +3,8 @@
  */
 #include "server/master/daemon.h"
 
+#include "common/log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -88,6 +90,7 @@ void
 daemon_ready(struct daemon_launch *launch)
 {
     /* If nobody reads the word any more, the launcher was killed; the daemon goes on. */
-    if (launch->word_fd != -1 && write(launch->word_fd, "", 1) == 1)
-        daemon_leave(launch);
+    if (launch->word_fd != -1 && write(launch->word_fd, "", 1) == -1)
+        log_warn("the launcher is gone; serving all the same");
+    daemon_leave(launch);
 }

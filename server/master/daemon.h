@@ -10,12 +10,14 @@
 
 #include "common/compiler.h"
 
+/* How this server was started. */
 struct daemon_launch {
-    int word_fd; /* -1: nobody waits */
+    int word_fd;   /* -1: nobody waits */
+    int given_fds; /* listening sockets that came with it, from ACTIVATION_FIRST_FD on */
 };
 
 /* clang-format off */
-#define DAEMON_LAUNCH_INIT { -1 }
+#define DAEMON_LAUNCH_INIT { -1, 0 }
 /* clang-format on */
 
 /* Forks; returns in the daemon only.  -1 with errno. */

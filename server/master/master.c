@@ -13,10 +13,10 @@
 #include "common/process.h"
 #include "server/master/child.h"
 #include "server/master/daemon.h"
+#include "server/master/house.h"
 #include "server/master/identity.h"
 #include "server/master/listeners.h"
 #include "server/master/obituary.h"
-#include "server/master/premises.h"
 #include "server/master/signals.h"
 #include "server/master/supervisor.h"
 #include "server/stats/scoreboard.h"
@@ -47,7 +47,7 @@ struct master {
     int exit_code;
     usec_t kill_at; /* while stopping: when patience ends */
     struct daemon_launch *launch;
-    struct premises premises;
+    struct house house;
 };
 
 /* --- stopping ----------------------------------------------------------------------- */
@@ -71,6 +71,7 @@ master_stop(struct master *m, usec_t patience, int exit_code)
     if (!m->supervisor.stopping) {
         log_info("draining patience_ms=%llu",
                  (unsigned long long)(patience / USEC_PER_MSEC));
+        notify_stopping(&m->house.notify);
         listeners_close(&m->listeners);
         supervisor_stop(&m->supervisor);
         m->exit_code = exit_code;
@@ -103,47 +104,6 @@ master_take_signals(struct master *m)
 }
 
 static void
-master_tell_status(struct master *m, unsigned who)
-{
-    const char *word = m->supervisor.stopping ? "stopping"
-                       : m->serving           ? "serving"
-                                              : "starting";
-
-    commands_answer(m->premises.commands, who, COMMAND_DONE,
-                    "%s pid=%d workers=%zu/%u version=" FETCHD_VERSION, word,
-                    (int)getpid(), supervisor_count(&m->supervisor, CHILD_READY),
-                    m->config->workers);
-}
-
-/* What a signal would have said, said by "fetchd -s". */
-static void
-master_obey(struct master *m)
-{
-    struct commands *c = m->premises.commands;
-    enum command_verb verb;
-    unsigned who;
-
-    while (commands_next(c, &verb, &who)) {
-        switch (verb) {
-        case COMMAND_STATUS:
-            master_tell_status(m, who);
-            break;
-        case COMMAND_STOP:
-        case COMMAND_QUIT:
-            commands_tell(c, who, "stopping");
-            master_drain(m);
-            break;
-        case COMMAND_RELOAD:
-        case COMMAND_REOPEN:
-        case COMMAND_UPGRADE:
-            commands_answer(c, who, COMMAND_FAILED, "%s: not supported yet",
-                            command_name(verb));
-            break;
-        }
-    }
-}
-
-static void
 master_lose_patience(struct master *m)
 {
     if (!m->supervisor.stopping || clock_now() < m->kill_at)
@@ -156,12 +116,6 @@ master_lose_patience(struct master *m)
 }
 
 /* --- raising -------------------------------------------------------------------------- */
-
-static double
-chance(void)
-{
-    return drand48();
-}
 
 static void
 master_spawn(struct master *m, size_t slot)
@@ -179,7 +133,7 @@ master_spawn(struct master *m, size_t slot)
         .foreign_fds = m->controls,
         .nforeign = m->supervisor.nslots,
         .launch = m->launch,
-        .premises = &m->premises,
+        .house = &m->house,
     };
     pid_t pid;
 
@@ -187,7 +141,7 @@ master_spawn(struct master *m, size_t slot)
         -1) {
         log_error("worker slot=%zu cannot be raised: socketpair: %s", slot,
                   strerror(errno));
-        supervisor_not_spawned(&m->supervisor, slot, clock_now(), chance());
+        supervisor_not_spawned(&m->supervisor, slot, clock_now(), drand48());
         return;
     }
     scoreboard_use(m->board, slot);
@@ -199,7 +153,7 @@ master_spawn(struct master *m, size_t slot)
         log_error("worker slot=%zu cannot be raised: fork: %s", slot, strerror(errno));
         close(pair[0]);
         m->controls[slot] = -1;
-        supervisor_not_spawned(&m->supervisor, slot, clock_now(), chance());
+        supervisor_not_spawned(&m->supervisor, slot, clock_now(), drand48());
         return;
     }
     log_info("worker slot=%zu pid=%d started", slot, (int)pid);
@@ -275,6 +229,7 @@ master_on_ready(struct master *m, size_t slot)
         return;
     m->serving = true;
     log_info("ready workers=%zu", m->supervisor.nslots);
+    notify_ready(&m->house.notify);
     daemon_ready(m->launch);
 }
 
@@ -339,7 +294,7 @@ master_bury(struct master *m, pid_t pid, int status)
         if (m->supervisor.slots[i].pid == pid)
             master_hear_all(m, i);
     }
-    if (!supervisor_reaped(&m->supervisor, pid, clock_now(), chance(), &death)) {
+    if (!supervisor_reaped(&m->supervisor, pid, clock_now(), drand48(), &death)) {
         log_debug("reaped a stranger pid=%d", (int)pid);
         return;
     }
@@ -369,15 +324,67 @@ master_reap(struct master *m)
         master_bury(m, pid, status);
 }
 
+static const char *
+master_doing(const struct master *m)
+{
+    if (m->supervisor.stopping)
+        return "stopping";
+    return m->serving ? "serving" : "starting";
+}
+
+/* What a signal would have said, said by "fetchd -s". */
+static void
+master_obey(struct master *m, enum command_verb verb, unsigned who)
+{
+    struct commands *c = m->house.premises.commands;
+
+    switch (verb) {
+    case COMMAND_STOP:
+    case COMMAND_QUIT:
+        commands_tell(c, who, "stopping");
+        master_drain(m);
+        break;
+    case COMMAND_STATUS:
+    case COMMAND_RELOAD:
+    case COMMAND_REOPEN:
+    case COMMAND_UPGRADE:
+        commands_answer(c, who, COMMAND_FAILED, "%s: not supported yet",
+                        command_name(verb));
+        break;
+    }
+}
+
+static void
+master_keep_house(struct master *m)
+{
+    const struct house_facts facts = {
+        .listen_fds = m->listeners.fds,
+        .nlisten = m->listeners.n,
+        .board = m->board,
+        .ready = supervisor_count(&m->supervisor, CHILD_READY),
+        .wanted = m->config->workers,
+        .doing = master_doing(m),
+    };
+    enum command_verb verb;
+    unsigned who;
+
+    while (house_command(&m->house, &facts, &verb, &who))
+        master_obey(m, verb, who);
+    house_keep(&m->house, &facts, clock_now());
+}
+
 /* --- the loop ----------------------------------------------------------------------------------- */
 
 static struct timespec
 master_sleep_time(const struct master *m)
 {
     usec_t now = clock_now(), wake = supervisor_wakeup(&m->supervisor), left;
+    usec_t beat = house_wakeup(&m->house);
 
     if (m->supervisor.stopping && (wake == 0 || m->kill_at < wake))
         wake = m->kill_at;
+    if (beat != 0 && (wake == 0 || beat < wake))
+        wake = beat;
     if (wake == 0)
         left = SUPERVISOR_WATCH_EVERY;
     else
@@ -396,7 +403,7 @@ master_wait(struct master *m, struct pollfd *fds)
 
     for (i = 0; i < n; i++)
         fds[i] = (struct pollfd){ .fd = m->controls[i], .events = POLLIN };
-    if (ppoll(fds, n + commands_poll(m->premises.commands, &fds[n]), &left,
+    if (ppoll(fds, n + commands_poll(m->house.premises.commands, &fds[n]), &left,
               signals_sleep_mask()) <= 0)
         return;
     for (i = 0; i < n; i++) {
@@ -420,10 +427,9 @@ master_loop(struct master *m)
         if (signals_take(SIGCHLD))
             master_reap(m);
         master_take_signals(m);
-        master_obey(m);
         master_kill_late(m);
         master_watch(m);
-        premises_look(&m->premises, clock_now());
+        master_keep_house(m);
         master_lose_patience(m);
     }
     free(fds);
@@ -448,10 +454,10 @@ master_open(struct master *m)
         m->exit_code = WORKER_EXIT_CONFIG;
         return false;
     }
-    if ((m->exit_code = premises_open(&m->premises, c->pid_file)) != 0)
+    if ((m->exit_code = house_open(&m->house, c->pid_file)) != 0)
         return false;
     m->exit_code = WORKER_EXIT_START;
-    if (listeners_open(&m->listeners, c) == -1)
+    if (listeners_open(&m->listeners, c, m->launch->given_fds) == -1)
         return false;
     m->board = scoreboard_new(SCOREBOARD_CAPACITY);
     m->controls = malloc(c->workers * sizeof(*m->controls));
@@ -470,7 +476,7 @@ master_run(const struct config *config, struct daemon_launch *launch)
 {
     struct master m = { .config = config,
                         .launch = launch,
-                        .premises = PREMISES_INIT,
+                        .house = HOUSE_INIT,
                         .exit_code = WORKER_EXIT_START };
     int code;
 
@@ -485,7 +491,7 @@ master_run(const struct config *config, struct daemon_launch *launch)
     }
     code = m.exit_code;
     listeners_close(&m.listeners);
-    premises_close(&m.premises);
+    house_close(&m.house);
     scoreboard_free(&m.board);
     supervisor_fini(&m.supervisor);
     free(m.controls);

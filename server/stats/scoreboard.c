@@ -44,6 +44,8 @@ struct shared {
     _Atomic uint64_t started;
     _Atomic uint64_t folds;
     _Atomic uint64_t deaths;
+    _Atomic uint32_t queue; /* see scoreboard_set_queue */
+    _Atomic uint32_t queue_room;
     struct metrics dead;
     struct scoreboard_slot slots[];
 };
@@ -220,6 +222,13 @@ scoreboard_count_death(struct scoreboard *board)
 }
 
 void
+scoreboard_set_queue(struct scoreboard *board, uint32_t waiting, uint32_t room)
+{
+    atomic_store(&board->shared->queue, waiting);
+    atomic_store(&board->shared->queue_room, room);
+}
+
+void
 slot_claim(struct scoreboard_slot *slot, int pid, usec_t now)
 {
     atomic_store(&slot->started, now);
@@ -264,6 +273,23 @@ uint64_t
 slot_connections(const struct scoreboard_slot *slot)
 {
     return metrics_get(&slot->metrics, METRIC_curr_connections);
+}
+
+bool
+scoreboard_alive(const struct scoreboard *board, usec_t now, usec_t within)
+{
+    size_t i, size = scoreboard_size(board);
+
+    for (i = 0; i < size; i++) {
+        const struct scoreboard_slot *s = &board->shared->slots[i];
+        enum slot_state state = slot_state(s);
+        usec_t beat = slot_heartbeat(s);
+
+        if ((state == SLOT_READY || state == SLOT_DRAINING) &&
+            (beat > now || now - beat < within))
+            return true;
+    }
+    return false;
 }
 
 void
@@ -368,6 +394,8 @@ scoreboard_print_stats(const struct scoreboard *board, usec_t now, struct buf *o
     print_stat(out, "workers", workers);
     print_stat(out, "workers_ready", ready);
     print_stat(out, "worker_deaths", atomic_load(&board->shared->deaths));
+    print_stat(out, "listen_queue", atomic_load(&board->shared->queue));
+    print_stat(out, "listen_queue_max", atomic_load(&board->shared->queue_room));
     scoreboard_sum(board, sum);
     for (i = 0; i < METRIC_COUNT; i++)
         print_stat(out, metric_infos[i].name, sum[i]);

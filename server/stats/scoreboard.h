@@ -64,6 +64,9 @@ void scoreboard_fold(struct scoreboard *board, size_t slot);
 /* Counts one more death, for "worker_deaths". */
 void scoreboard_count_death(struct scoreboard *board);
 
+/* The fullest queue of connections that wait to be accepted, and its room. */
+void scoreboard_set_queue(struct scoreboard *board, uint32_t waiting, uint32_t room);
+
 /* --- the slot's own child only --- */
 
 void slot_claim(struct scoreboard_slot *slot, int pid, usec_t now);
@@ -78,6 +81,9 @@ struct metrics *slot_metrics(struct scoreboard_slot *slot);
 enum slot_state slot_state(const struct scoreboard_slot *slot);
 usec_t slot_heartbeat(const struct scoreboard_slot *slot);
 uint64_t slot_connections(const struct scoreboard_slot *slot);
+
+/* Has the heart of any child that serves beaten within the last 'within'? */
+bool scoreboard_alive(const struct scoreboard *board, usec_t now, usec_t within);
 
 /* Sum over every slot and the dead; consistent against a fold in between. */
 void scoreboard_sum(const struct scoreboard *board, uint64_t out[METRIC_COUNT]);

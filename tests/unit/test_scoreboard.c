@@ -252,6 +252,7 @@ scoreboard_prints_a_line_for_every_metric(void **state)
         metrics_set(metrics_of(board, 0), (enum metric)i, 1000 + i);
     scoreboard_count_death(board);
     scoreboard_count_death(board);
+    scoreboard_set_queue(board, 7, 511);
     scoreboard_print_stats(board, clock_now() + 90 * USEC_PER_SEC, &text);
     buf_append_char(&text, '\0');
     for (i = 0; i < METRIC_COUNT; i++)
@@ -264,6 +265,8 @@ scoreboard_prints_a_line_for_every_metric(void **state)
     assert_string_equal(stat_value(&text, "workers"), "2");
     assert_string_equal(stat_value(&text, "workers_ready"), "1");
     assert_string_equal(stat_value(&text, "worker_deaths"), "2");
+    assert_string_equal(stat_value(&text, "listen_queue"), "7");
+    assert_string_equal(stat_value(&text, "listen_queue_max"), "511");
     assert_string_equal(stat_value(&text, "threads"), "2");
     assert_string_equal(stat_value(&text, "cmd_set"), "0");
     assert_int_equal(strtoull(stat_value(&text, "get_misses"), NULL, 10),
@@ -272,8 +275,22 @@ scoreboard_prints_a_line_for_every_metric(void **state)
         lines++;
         assert_true(p[2] == '\0' || strncmp(p + 2, "STAT ", 5) == 0);
     }
-    assert_int_equal(lines, METRIC_COUNT + 38); /* each name once */
+    assert_int_equal(lines, METRIC_COUNT + 40); /* each name once */
     buf_fini(&text);
+}
+
+static void
+scoreboard_is_alive_while_one_heart_beats(void **state)
+{
+    struct scoreboard *board = *state;
+
+    assert_false(scoreboard_alive(board, 10 * USEC_PER_SEC, USEC_PER_SEC));
+    slot_claim(scoreboard_slot(board, 0), 1, 10 * USEC_PER_SEC);
+    assert_false(scoreboard_alive(board, 10 * USEC_PER_SEC, USEC_PER_SEC));
+    slot_set_state(scoreboard_slot(board, 0), SLOT_READY);
+    assert_true(scoreboard_alive(board, 10 * USEC_PER_SEC, USEC_PER_SEC));
+    assert_true(scoreboard_alive(board, 9 * USEC_PER_SEC, USEC_PER_SEC));
+    assert_false(scoreboard_alive(board, 11 * USEC_PER_SEC, USEC_PER_SEC));
 }
 
 static void
@@ -377,6 +394,7 @@ main(void)
         BOARD_TEST(scoreboard_slot_can_be_claimed_again_after_a_fold),
         BOARD_TEST(scoreboard_does_not_trust_a_state_from_shared_memory),
         BOARD_TEST(scoreboard_prints_a_line_for_every_metric),
+        BOARD_TEST(scoreboard_is_alive_while_one_heart_beats),
         BOARD_TEST(scoreboard_prints_a_line_for_every_living_worker),
         BOARD_TEST(scoreboard_prints_no_age_for_a_worker_born_after_now),
         BOARD_TEST(scoreboard_is_read_while_a_child_writes),
