@@ -150,5 +150,5 @@ config_check(struct config *c, const struct settings *s, struct buf *error)
         if (!check_source(&k, &c->sources[i]))
             return false;
     }
-    return true;
+    return check_views(&k);
 }

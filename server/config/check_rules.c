@@ -5,10 +5,6 @@
 
 #include <string.h>
 
-#define SECTION_NAME_MAX 64
-#define SECTION_NAME_CHARS \
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
-
 struct origin
 check_origin(const struct check *k, enum section section, const char *title,
              const char *name)
@@ -43,10 +39,7 @@ check_order(struct check *k, enum section section, const char *title, const char
 bool
 check_section_name(struct check *k, enum section section, const char *name)
 {
-    size_t n = strlen(name);
-
-    if (n >= 1 && n <= SECTION_NAME_MAX && strspn(name, SECTION_NAME_CHARS) == n)
+    if (section_title_valid(name))
         return true;
-    return REFUSE(k, section, name, "",
-                  "expected a name of 1 to 64 letters, digits, \"_\" and \"-\"");
+    return REFUSE(k, section, name, "", SECTION_TITLE_EXPECTED);
 }

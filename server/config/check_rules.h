@@ -42,4 +42,7 @@ bool check_section_name(struct check *k, enum section section, const char *name)
 /* Decides what kind of source it is and checks all of it. */
 bool check_source(struct check *k, struct config_source *s) MUST_CHECK;
 
+/* Views, and which source or view is the default one; the sources are checked. */
+bool check_views(struct check *k) MUST_CHECK;
+
 #endif

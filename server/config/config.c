@@ -11,6 +11,7 @@
 #include "server/config/options.h"
 #include "server/config/settings.h"
 
+#include <assert.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,20 +71,96 @@ add_source(struct config *c, const char *name)
 }
 
 static bool
+add_view(struct config *c, const char *name)
+{
+    struct config_view *list;
+
+    list = realloc(c->views, (c->nviews + 1) * sizeof(*list));
+    if (list == NULL)
+        return false;
+    c->views = list;
+    list[c->nviews] = (struct config_view){ .name = strdup(name) };
+    return list[c->nviews++].name != NULL;
+}
+
+/* The view of a part's title "VIEW.PART"; NULL: there is none. */
+static struct config_view *
+view_of(struct config *c, const char *title)
+{
+    size_t i, n = strcspn(title, ".");
+
+    for (i = 0; i < c->nviews; i++) {
+        if (strncmp(c->views[i].name, title, n) == 0 && c->views[i].name[n] == '\0')
+            return &c->views[i];
+    }
+    return NULL;
+}
+
+static bool
+add_part(struct config *c, const char *title)
+{
+    struct config_view *v = view_of(c, title);
+    struct config_part *list, *p;
+
+    assert(v != NULL);
+    if ((list = realloc(v->parts, (v->nparts + 1) * sizeof(*list))) == NULL)
+        return false;
+    v->parts = list;
+    p = memset(&list[v->nparts++], 0, sizeof(*list));
+    return (p->name = strdup(strchr(title, '.') + 1)) != NULL &&
+           fields_default(SECTION_PART, p);
+}
+
+static bool
+add_section(struct config *c, enum section section, const char *title)
+{
+    switch (section) {
+    case SECTION_DATABASE:
+        return add_database(c, title);
+    case SECTION_SOURCE:
+        return add_source(c, title);
+    case SECTION_VIEW:
+        return add_view(c, title);
+    case SECTION_PART:
+        return add_part(c, title);
+    case SECTION_TOP:
+    case SECTION_LIMITS:
+    case SECTION_LOADER:
+    case SECTION_CACHE:
+    case SECTION_NSECTIONS:
+        break;
+    }
+    return true;
+}
+
+static bool
 add_sections(struct config *c, const struct settings *s, struct buf *error)
 {
     bool ok = true;
-    size_t i;
+    size_t i, parts;
 
-    for (i = 0; i < s->nsections && ok; i++) {
-        const struct declared *one = &s->sections[i];
+    /* Parts are declared before the view they stand in: second. */
+    for (parts = 0; parts < 2; parts++) {
+        for (i = 0; i < s->nsections && ok; i++) {
+            const struct declared *one = &s->sections[i];
 
-        if (one->section == SECTION_DATABASE)
-            ok = add_database(c, one->title);
-        else
-            ok = add_source(c, one->title);
+            if ((one->section == SECTION_PART) == (parts == 1))
+                ok = add_section(c, one->section, one->title);
+        }
     }
     return ok || no_memory(error);
+}
+
+static struct config_part *
+part_of(struct config *c, const char *title)
+{
+    struct config_view *v = view_of(c, title);
+    const char *name = strchr(title, '.') + 1;
+    size_t i = 0;
+
+    while (strcmp(v->parts[i].name, name) != 0)
+        i++;
+    return &v->parts[i];
 }
 
 /* The struct that holds the members of a setting's section. */
@@ -100,6 +177,8 @@ base_of(struct config *c, const struct setting *one)
         if (strcmp(c->sources[i].name, one->title) == 0)
             return &c->sources[i];
     }
+    if (one->option->section == SECTION_PART)
+        return part_of(c, one->title);
     return c;
 }
 
@@ -163,6 +242,19 @@ config_load(const char *path, const struct config_overrides *over, struct buf *e
     return c;
 }
 
+static void
+view_free(struct config_view *v)
+{
+    size_t i;
+
+    for (i = 0; i < v->nparts; i++) {
+        fields_free(SECTION_PART, &v->parts[i]);
+        free(v->parts[i].name);
+    }
+    free(v->parts);
+    free(v->name);
+}
+
 void
 config_free(struct config **cp)
 {
@@ -190,6 +282,9 @@ config_free(struct config **cp)
         free(s->http.target);
         free(s->name);
     }
+    for (i = 0; i < c->nviews; i++)
+        view_free(&c->views[i]);
+    free(c->views);
     for (i = 0; i < ARRAY_LEN(single_sections); i++)
         fields_free(single_sections[i], c);
     free(c->databases);

@@ -115,6 +115,35 @@ struct config_source {
     unsigned stale_if_error_ms;
 };
 
+/* "yes", "no", or not said: then a rule decides, and after loading it has. */
+enum config_switch {
+    SWITCH_UNSET,
+    SWITCH_NO,
+    SWITCH_YES,
+};
+
+/* Parts that a view may have at most. */
+#define CONFIG_PARTS_MAX 16
+
+struct config_part {
+    char *name;
+    char *source;
+    size_t source_index;  /* into config.sources */
+    char *key;            /* "id", or "PART.FIELD" */
+    size_t key_part;      /* whose field the key is; the part itself: the id */
+    const char *key_path; /* in 'key': the field; NULL: the id */
+    enum config_switch merge;
+    enum config_switch required;
+    unsigned budget_ms; /* 0: none */
+};
+
+struct config_view {
+    char *name;
+    struct config_part *parts;
+    size_t nparts;
+    size_t merged; /* which part; nparts: none */
+};
+
 struct config {
     /* processes */
     struct config_listen *listens;
@@ -155,8 +184,12 @@ struct config {
     /* where items come from */
     struct config_database *databases;
     size_t ndatabases;
-    struct config_source *sources; /* the first is the default one */
+    struct config_source *sources;
     size_t nsources;
+    struct config_view *views;
+    size_t nviews;
+    char *default_source;
+    size_t default_index; /* of the sources, and behind them the views */
     /* where it came from, for messages; "" when there was no file */
     char *path;
 };

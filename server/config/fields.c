@@ -235,14 +235,22 @@ static const char *const access_names[] = {
     [ACCESS_ANYONE] = "anyone",
 };
 
-static bool
-set_access(const struct option *o, void *base, const char *value, struct buf *why)
-{
-    size_t i;
+static const char *const switch_names[] = {
+    [SWITCH_UNSET] = "",
+    [SWITCH_NO] = "no",
+    [SWITCH_YES] = "yes",
+};
 
-    for (i = 0; i < ARRAY_LEN(access_names); i++) {
-        if (strcmp(value, access_names[i]) == 0) {
-            *(enum config_access *)member(o, base) = (enum config_access)i;
+/* One of an enum's 'n' names. */
+static bool
+set_word(const struct option *o, void *base, const char *value, const char *const *names,
+         size_t n, struct buf *why)
+{
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        if (strcmp(value, names[i]) == 0) {
+            *(unsigned *)member(o, base) = i;
             return true;
         }
     }
@@ -295,7 +303,7 @@ field_set(const struct option *o, void *base, const char *value, bool more,
             return refuse(o, value, why);
         return true;
     case OPTION_ACCESS:
-        return set_access(o, base, value, why);
+        return set_word(o, base, value, access_names, ARRAY_LEN(access_names), why);
     case OPTION_NAME:
         if (value[0] != '\0' && !name_valid(value))
             return refuse(o, value, why);
@@ -311,6 +319,8 @@ field_set(const struct option *o, void *base, const char *value, bool more,
         return add_column(o, base, value, more, why);
     case OPTION_HEADERS:
         return add_header(o, member(o, base), value, more, why);
+    case OPTION_SWITCH:
+        return set_word(o, base, value, switch_names, ARRAY_LEN(switch_names), why);
     }
     assert(!"a type without a case");
     return false;
@@ -362,6 +372,7 @@ fields_free(enum section section, void *base)
         case OPTION_BYTES:
         case OPTION_LEVEL:
         case OPTION_ACCESS:
+        case OPTION_SWITCH:
             break;
         }
     }
@@ -475,6 +486,9 @@ field_append(const struct option *o, const void *base, struct buf *out)
         break;
     case OPTION_HEADERS:
         append_headers(out, at);
+        break;
+    case OPTION_SWITCH:
+        append_quoted(out, switch_names[*(const enum config_switch *)at]);
         break;
     }
 }

@@ -18,6 +18,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* The short form of parts, "parts { base = "items" }": no row can name its options. */
+#define PARTS "parts"
+
 /* Rows that a section can have, counting sections at the top level and the end. */
 #define ROWS_MAX 64
 
@@ -26,6 +29,8 @@ struct parse {
     struct settings *settings;
     struct scan scan;
     unsigned secret_line; /* where the last secret was written */
+    size_t part_sections; /* "part" sections that are over */
+    size_t pairs;         /* of scan.pairs that are done with */
     struct buf *error;
 };
 
@@ -99,8 +104,14 @@ append_known_options(struct buf *out, enum section section)
             separator = ", ";
         }
     }
-    for (i = SECTION_TOP + 1; section == SECTION_TOP && i < SECTION_NSECTIONS; i++)
+    for (i = SECTION_TOP + 1; i < SECTION_NSECTIONS; i++) {
+        if (section_parent((enum section)i) != section)
+            continue;
         buf_append_fmt(out, "%s%s {}", separator, section_name((enum section)i));
+        separator = ", ";
+    }
+    if (section == SECTION_VIEW)
+        buf_append_fmt(out, "%s%s {}", separator, PARTS);
 }
 
 /* What libconfuse says, and what we say: 'before', the word it names, 'after'. */
@@ -151,7 +162,9 @@ on_complaint(cfg_t *cfg, const char *fmt, va_list ap)
     unsigned line = cfg->line < 0 ? 0 : (unsigned)cfg->line;
     const char *word = "";
 
-    if (buf_size(parsing->error) > 0)
+    /* Names in "parts {}" are the user's own: libconfuse complains and takes them. */
+    if (buf_size(parsing->error) > 0 ||
+        (strcmp(cfg->name, PARTS) == 0 && strncmp(fmt, texts[0].theirs, 14) == 0))
         return;
     if (strstr(fmt, "%s") != NULL)
         word = va_arg(ap, const char *);
@@ -164,6 +177,92 @@ on_complaint(cfg_t *cfg, const char *fmt, va_list ap)
     else
         append_complaint(cfg, fmt, word);
 }
+
+/* --- the parts of views ------------------------------------------------------------- */
+
+/* The line of the n-th section in the file whose head is 'name' and 'title', which may be
+ * any (NULL); 0: there is none. */
+static unsigned
+nth_section_line(struct span name, struct span title, size_t n)
+{
+    const struct scan *scan = &parsing->scan;
+    size_t i;
+
+    for (i = 0; i < scan->nsections; i++) {
+        if (span_equal(scan->sections[i].name, name) &&
+            (title.p == NULL || span_equal(scan->sections[i].title, title)) && n-- == 0)
+            return scan->sections[i].line;
+    }
+    return 0;
+}
+
+/* "VIEW.PART" into 'title': names hold no point.  false: refused. */
+static bool
+declare_part(const char *view, const char *part, struct origin origin, char *title)
+{
+    const struct declared *earlier;
+    bool is_view = !section_title_valid(view);
+
+    if (is_view || !section_title_valid(part)) {
+        settings_blame(parsing->error, origin, is_view ? SECTION_VIEW : SECTION_PART,
+                       is_view ? view : part, "", SECTION_TITLE_EXPECTED);
+        return false;
+    }
+    snprintf(title, PART_TITLE_SIZE, "%s.%s", view, part);
+    earlier = settings_find_section(parsing->settings, SECTION_PART, title);
+    if (earlier != NULL) {
+        settings_blame(parsing->error, origin, SECTION_PART, title, "",
+                       "given twice; first on line %u", earlier->origin.line);
+        return false;
+    }
+    settings_declare(parsing->settings, SECTION_PART, title, origin);
+    return true;
+}
+
+/* "part stock { ... }" is over, and only now libconfuse says of which view it was. */
+static int
+on_part(cfg_t *view, cfg_opt_t *opt)
+{
+    const cfg_t *part = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+    struct origin origin = { parsing->path, 0, NULL };
+    char title[PART_TITLE_SIZE];
+
+    origin.line =
+        nth_section_line(SPAN("part"), span_of(NULL, 0), parsing->part_sections++);
+    if (!declare_part(title_of(view), title_of(part), origin, title))
+        return -1;
+    settings_retitle(parsing->settings, SECTION_PART, title_of(part), title);
+    return 0;
+}
+
+/* "parts { base = "items"  stock = "stock" }" is over. */
+static int
+on_parts(cfg_t *view, cfg_opt_t *opt)
+{
+    cfg_t *parts = cfg_opt_getnsec(opt, 0);
+    const struct scan *scan = &parsing->scan;
+    char name[SECTION_TITLE_MAX + 2], title[PART_TITLE_SIZE];
+    size_t i;
+
+    for (i = parsing->pairs; i < scan->npairs; i++) {
+        const struct scan_pair *pair = &scan->pairs[i];
+        struct origin origin = { parsing->path, pair->line, NULL };
+        const char *source;
+
+        if (pair->section != scan->pairs[parsing->pairs].section)
+            break;
+        snprintf(name, sizeof(name), "%.*s", SPAN_FMT(pair->name));
+        if (!declare_part(title_of(view), name, origin, title))
+            return -1;
+        source = cfg_getstr(parts, name);
+        settings_add(parsing->settings, option_find(SECTION_PART, "source"), title,
+                     source == NULL ? "" : source, false, origin);
+    }
+    parsing->pairs = i;
+    return 0;
+}
+
+/* --- the grammar -------------------------------------------------------------------- */
 
 static void
 fill_rows(cfg_opt_t *rows, enum section section, size_t *filled)
@@ -185,22 +284,26 @@ fill_rows(cfg_opt_t *rows, enum section section, size_t *filled)
 static cfg_t *
 make_grammar(void)
 {
-    cfg_opt_t rows[SECTION_NSECTIONS][ROWS_MAX], end = CFG_END();
-    size_t i, filled, top;
+    cfg_opt_t rows[SECTION_NSECTIONS][ROWS_MAX], end = CFG_END(), none[] = { CFG_END() };
+    cfg_opt_t parts = CFG_SEC(PARTS, none, CFGF_KEYSTRVAL);
+    const cfg_flag_t titled = CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES;
+    size_t i, filled[SECTION_NSECTIONS];
     cfg_t *cfg;
 
-    fill_rows(rows[SECTION_TOP], SECTION_TOP, &top);
+    for (i = 0; i < SECTION_NSECTIONS; i++)
+        fill_rows(rows[i], (enum section)i, &filled[i]);
     for (i = SECTION_TOP + 1; i < SECTION_NSECTIONS; i++) {
-        cfg_flag_t titled = CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES;
-        bool is_titled = section_titled((enum section)i);
+        enum section parent = section_parent((enum section)i);
         cfg_opt_t section = CFG_SEC(section_name((enum section)i), rows[i],
-                                    is_titled ? titled : CFGF_NONE);
+                                    section_titled((enum section)i) ? titled : CFGF_NONE);
 
-        fill_rows(rows[i], (enum section)i, &filled);
-        rows[i][filled] = end;
-        rows[SECTION_TOP][top++] = section;
+        section.validcb = i == SECTION_PART ? on_part : NULL;
+        rows[parent][filled[parent]++] = section;
     }
-    rows[SECTION_TOP][top] = end;
+    parts.validcb = on_parts;
+    rows[SECTION_VIEW][filled[SECTION_VIEW]++] = parts;
+    for (i = 0; i < SECTION_NSECTIONS; i++)
+        rows[i][filled[i]] = end;
     if ((cfg = cfg_init(rows[SECTION_TOP], CFGF_NONE)) != NULL)
         cfg_set_error_function(cfg, on_complaint);
     return cfg;
@@ -210,15 +313,10 @@ make_grammar(void)
 static unsigned
 section_line(const cfg_t *section)
 {
-    const struct scan *scan = &parsing->scan;
-    size_t i;
+    unsigned line =
+        nth_section_line(span_str(section->name), span_str(section->title), 0);
 
-    for (i = 0; i < scan->nsections; i++) {
-        if (span_equal(scan->sections[i].name, span_str(section->name)) &&
-            span_equal(scan->sections[i].title, span_str(section->title)))
-            return scan->sections[i].line;
-    }
-    return (unsigned)section->line;
+    return line == 0 ? (unsigned)section->line : line;
 }
 
 static void
@@ -244,6 +342,7 @@ parse_text(const char *text)
     if (ok) {
         declare_sections(cfg, SECTION_DATABASE);
         declare_sections(cfg, SECTION_SOURCE);
+        declare_sections(cfg, SECTION_VIEW);
     } else if (buf_size(parsing->error) == 0) {
         buf_append_fmt(parsing->error, "%s: expected a name, got a lone string or mark",
                        parsing->path);
@@ -275,7 +374,7 @@ warn_if_exposed(const struct settings *s, const char *path, mode_t mode)
 bool
 config_file_read(const char *path, struct settings *s, struct buf *error)
 {
-    struct parse parse = { path, s, { NULL, 0, true }, 0, error };
+    struct parse parse = { .path = path, .settings = s, .error = error };
     struct buf text = BUF_INIT;
     mode_t mode;
     bool ok;

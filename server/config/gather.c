@@ -37,16 +37,12 @@ override(struct settings *s, const char *flag, const char *name, const char *val
 static const char *
 lone_source_name(const char *table)
 {
-    size_t n = strlen(table);
-
-    if (n >= 1 && n <= 64 &&
-        strspn(table, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                      "0123456789_-") == n)
+    if (section_title_valid(table))
         return table;
     return LONE_SOURCE;
 }
 
-/* "--database" describes all there is: the file's databases and sources go. */
+/* "--database" describes all there is: the file's databases, sources and views go. */
 static bool
 override_database(struct settings *s, const struct config_overrides *over,
                   struct buf *error)
@@ -62,6 +58,9 @@ override_database(struct settings *s, const struct config_overrides *over,
     }
     settings_drop_section(s, SECTION_DATABASE);
     settings_drop_section(s, SECTION_SOURCE);
+    settings_drop_section(s, SECTION_VIEW);
+    settings_drop_section(s, SECTION_PART);
+    settings_drop(s, option_find(SECTION_TOP, "default"));
     settings_declare(s, SECTION_DATABASE, LONE_DATABASE, flag_origin("--database"));
     if (!url_read(over->database_url, LONE_DATABASE, s, error))
         return false;

@@ -16,6 +16,7 @@
 #define DATABASE(field) offsetof(struct config_database, field)
 #define SOURCE(field) offsetof(struct config_source, field)
 #define HTTP(field) offsetof(struct config_source, http.field)
+#define PART(field) offsetof(struct config_part, field)
 
 #define K ((uint64_t)1 << 10)
 #define M ((uint64_t)1 << 20)
@@ -24,17 +25,22 @@
 #define MIN (60 * SEC)
 #define HOUR (60 * MIN)
 
+/* clang-format off */
 static const struct {
     const char *name;
     bool titled;
+    enum section parent;
 } sections[SECTION_NSECTIONS] = {
-    [SECTION_TOP] = { "", false },
-    [SECTION_LIMITS] = { "limits", false },
-    [SECTION_LOADER] = { "loader", false },
-    [SECTION_CACHE] = { "cache", false },
-    [SECTION_DATABASE] = { "database", true },
-    [SECTION_SOURCE] = { "source", true },
+    [SECTION_TOP]      = { "",         false, SECTION_TOP },
+    [SECTION_LIMITS]   = { "limits",   false, SECTION_TOP },
+    [SECTION_LOADER]   = { "loader",   false, SECTION_TOP },
+    [SECTION_CACHE]    = { "cache",    false, SECTION_TOP },
+    [SECTION_DATABASE] = { "database", true,  SECTION_TOP },
+    [SECTION_SOURCE]   = { "source",   true,  SECTION_TOP },
+    [SECTION_VIEW]     = { "view",     true,  SECTION_TOP },
+    [SECTION_PART]     = { "part",     true,  SECTION_VIEW },
 };
+/* clang-format on */
 
 /* clang-format off */
 static const struct option options[] = {
@@ -63,6 +69,8 @@ static const struct option options[] = {
       "how long a worker may not respond before it is aborted and replaced" },
     { SECTION_TOP, "deadline", OPTION_MS, TOP(deadline_ms), "200ms", 1, HOUR, RELOAD_GENERATION,
       "a request is answered by then, with FAIL timeout for what is not there" },
+    { SECTION_TOP, "default", OPTION_TEXT, TOP(default_source), "", 0, 0, RELOAD_GENERATION,
+      "source or view whose keys are written plain; empty: the first source" },
 
     { SECTION_LIMITS, "connections", OPTION_COUNT, TOP(max_connections), "0", 0, 10000000, RELOAD_GENERATION,
       "client connections of the whole server; 0: as many as RLIMIT_NOFILE allows" },
@@ -189,6 +197,17 @@ static const struct option options[] = {
       "longest such pause" },
     { SECTION_SOURCE, "refresh", OPTION_MS, HTTP(refresh_ms), "30s", 100, HOUR, RELOAD_GENERATION,
       "how often the url's host name is resolved again" },
+
+    { SECTION_PART, "source", OPTION_TEXT, PART(source), "", 0, 0, RELOAD_GENERATION,
+      "name of the source section the part comes from; required" },
+    { SECTION_PART, "key", OPTION_TEXT, PART(key), "id", 0, 0, RELOAD_GENERATION,
+      "what the source is asked for: id, or a field of another part, PART.FIELD" },
+    { SECTION_PART, "merge", OPTION_SWITCH, PART(merge), "", 0, 0, RELOAD_GENERATION,
+      "its fields stand at the top of the item; default: yes for the part called base" },
+    { SECTION_PART, "required", OPTION_SWITCH, PART(required), "", 0, 0, RELOAD_GENERATION,
+      "without it there is no item; default: yes for the merged part" },
+    { SECTION_PART, "budget", OPTION_MS, PART(budget_ms), "0", 0, HOUR, RELOAD_GENERATION,
+      "how long it is waited for; 0: until the request's deadline" },
 };
 /* clang-format on */
 
@@ -221,6 +240,22 @@ bool
 section_titled(enum section section)
 {
     return sections[section].titled;
+}
+
+enum section
+section_parent(enum section section)
+{
+    return sections[section].parent;
+}
+
+bool
+section_title_valid(const char *title)
+{
+    size_t n = strlen(title);
+
+    return n >= 1 && n <= SECTION_TITLE_MAX &&
+           strspn(title, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                         "0123456789_-") == n;
 }
 
 bool
@@ -286,6 +321,9 @@ option_append_expected(const struct option *o, struct buf *out)
         break;
     case OPTION_ACCESS:
         BUF_APPEND_LIT(out, "nobody, local or anyone");
+        break;
+    case OPTION_SWITCH:
+        BUF_APPEND_LIT(out, "yes or no");
         break;
     case OPTION_PATH:
         BUF_APPEND_LIT(out, "a path of less than 4096 bytes");

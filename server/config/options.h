@@ -23,6 +23,8 @@ enum section {
     SECTION_CACHE,
     SECTION_DATABASE,
     SECTION_SOURCE,
+    SECTION_VIEW,
+    SECTION_PART, /* of a view; its title is "VIEW.PART" */
     SECTION_NSECTIONS,
 };
 
@@ -39,6 +41,7 @@ enum option_type {
     OPTION_LISTEN,  /* struct config: listens and nlistens */
     OPTION_NAMES,   /* struct config_source: columns and ncolumns */
     OPTION_HEADERS, /* struct config_texts, "Name: value"; values are never shown */
+    OPTION_SWITCH,  /* enum config_switch */
 };
 
 /* When a changed value takes effect. */
@@ -70,6 +73,18 @@ const char *section_name(enum section section);
 
 /* Sections that may be repeated, each under a name of its own. */
 bool section_titled(enum section section);
+
+/* The section that this one stands in. */
+enum section section_parent(enum section section);
+
+/* May a section be called so?  Names of sources stand before a colon or a point in
+ * clients' keys, those of parts before a point in paths. */
+#define SECTION_TITLE_MAX 64
+#define SECTION_TITLE_EXPECTED \
+    "expected a name of 1 to 64 letters, digits, \"_\" and \"-\""
+bool section_title_valid(const char *title);
+
+#define PART_TITLE_SIZE (2 * SECTION_TITLE_MAX + 2)
 
 /* Returns false when no section is called 'name'. */
 bool section_find(const char *name, enum section *out);

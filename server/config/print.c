@@ -13,10 +13,11 @@
 #include <string.h>
 
 static const char *const type_names[] = {
-    [OPTION_COUNT] = "number", [OPTION_MS] = "duration",   [OPTION_BYTES] = "size",
-    [OPTION_LEVEL] = "level",  [OPTION_TEXT] = "text",     [OPTION_PATH] = "path",
-    [OPTION_NAME] = "name",    [OPTION_SECRET] = "text",   [OPTION_LISTEN] = "addresses",
-    [OPTION_NAMES] = "names",  [OPTION_ACCESS] = "access", [OPTION_HEADERS] = "headers",
+    [OPTION_COUNT] = "number",  [OPTION_MS] = "duration",   [OPTION_BYTES] = "size",
+    [OPTION_LEVEL] = "level",   [OPTION_TEXT] = "text",     [OPTION_PATH] = "path",
+    [OPTION_NAME] = "name",     [OPTION_SECRET] = "text",   [OPTION_LISTEN] = "addresses",
+    [OPTION_NAMES] = "names",   [OPTION_ACCESS] = "access", [OPTION_HEADERS] = "headers",
+    [OPTION_SWITCH] = "switch",
 };
 
 static const char *const reload_names[] = {
@@ -64,6 +65,20 @@ print_section(enum section section, enum config_source_kind kind, const char *ti
     BUF_APPEND_LIT(out, "}\n");
 }
 
+static void
+print_view(const struct config_view *v, struct buf *out)
+{
+    size_t i;
+
+    buf_append_fmt(out, "\nview %s {\n", v->name);
+    for (i = 0; i < v->nparts; i++) {
+        buf_append_fmt(out, "    part %s {\n", v->parts[i].name);
+        print_fields(SECTION_PART, CONFIG_TABLE, &v->parts[i], "        ", out);
+        BUF_APPEND_LIT(out, "    }\n");
+    }
+    BUF_APPEND_LIT(out, "}\n");
+}
+
 void
 config_print(const struct config *c, struct buf *out)
 {
@@ -84,6 +99,8 @@ config_print(const struct config *c, struct buf *out)
     for (i = 0; i < c->nsources; i++)
         print_section(SECTION_SOURCE, c->sources[i].kind, c->sources[i].name,
                       &c->sources[i], out);
+    for (i = 0; i < c->nviews; i++)
+        print_view(&c->views[i], out);
 }
 
 static void
@@ -108,6 +125,9 @@ describe_range(const struct option *o, struct buf *out)
         return;
     case OPTION_LEVEL:
         BUF_APPEND_LIT(out, "error|warn|info|debug");
+        return;
+    case OPTION_SWITCH:
+        BUF_APPEND_LIT(out, "yes|no");
         return;
     case OPTION_TEXT:
     case OPTION_PATH:

@@ -2,10 +2,13 @@
  * scan.c - a look over the file's text before libconfuse parses it.
  *
  * The text is cut into words, strings and marks.  A brace after '=' opens a list,
- * any other a section; nothing nests deeper than a list in a section:
+ * any other a section; nothing nests deeper than a list in a section, but for the parts
+ * of a view:
  *
  *     source items { columns = { "name", "label" } }
  *     word   word  { word    = { string , string } }
+ *
+ *     view product { part stock { source = "stock" } }
  */
 #include "server/config/scan.h"
 
@@ -21,11 +24,12 @@ struct word {
     bool quoted;
 };
 
-enum open_brace {
-    OPEN_NOTHING,
-    OPEN_SECTION,
-    OPEN_LIST, /* at the top level */
-    OPEN_SECTION_LIST,
+#define DEPTH_MAX 2
+
+/* A section that is open. */
+struct opened {
+    unsigned line;
+    struct span word; /* "view", "part", "parts": what kind of section */
 };
 
 struct scanner {
@@ -34,9 +38,9 @@ struct scanner {
     size_t n;
     size_t at;
     unsigned line;
-    enum open_brace open;
-    unsigned section_line; /* where the open section and list began */
-    unsigned list_line;
+    struct opened opened[DEPTH_MAX];
+    unsigned depth;
+    unsigned list_line;  /* where the open list began; 0: none is open */
     bool assigned;       /* the last mark was '=' or '+=' */
     struct word last[2]; /* the last two words, newest first */
     const char *path;
@@ -195,12 +199,27 @@ scan_word(struct scanner *s)
     return true;
 }
 
+/* Only the parts of a view are sections in a section. */
+static bool
+may_nest(const struct scanner *s, struct span word)
+{
+    return s->depth == 1 && span_equal(s->opened[0].word, SPAN("view")) &&
+           (span_equal(word, SPAN("part")) || span_equal(word, SPAN("parts")));
+}
+
 static bool
 open_section(struct scanner *s)
 {
+    /* The first word of this section's head: its title, if it has one, is the second. */
+    struct span word = s->last[1].text.n > 0 ? s->last[1].text : s->last[0].text;
     struct scan *out = s->out;
     struct scan_section *list;
 
+    if (s->depth > 0 && !may_nest(s, word))
+        return refuse(s, s->line,
+                      "a section begins inside the section of line %u; is the closing "
+                      "brace of that one missing?",
+                      s->opened[s->depth - 1].line);
     list = realloc(out->sections, (out->nsections + 1) * sizeof(*list));
     if (list == NULL)
         return refuse(s, s->line, "out of memory");
@@ -209,41 +228,51 @@ open_section(struct scanner *s)
     list[out->nsections].name = s->last[1].text;
     list[out->nsections].title = s->last[0].text;
     out->nsections++;
-    s->open = OPEN_SECTION;
-    s->section_line = s->line;
+    s->opened[s->depth++] = (struct opened){ s->line, word };
+    memset(s->last, 0, sizeof(s->last));
     return true;
 }
 
 static bool
 scan_open_brace(struct scanner *s)
 {
-    if (s->assigned && (s->open == OPEN_NOTHING || s->open == OPEN_SECTION)) {
-        s->open = s->open == OPEN_SECTION ? OPEN_SECTION_LIST : OPEN_LIST;
-        s->list_line = s->line;
-        return true;
-    }
-    switch (s->open) {
-    case OPEN_NOTHING:
+    if (s->list_line != 0)
+        return refuse(s, s->line, "a brace opens inside the list of line %u",
+                      s->list_line);
+    if (!s->assigned)
         return open_section(s);
-    case OPEN_SECTION:
-        return refuse(s, s->line,
-                      "a section begins inside the section of line %u; is the closing "
-                      "brace of that one missing?",
-                      s->section_line);
-    case OPEN_LIST:
-    case OPEN_SECTION_LIST:
-        break;
-    }
-    return refuse(s, s->line, "a brace opens inside the list of line %u", s->list_line);
+    s->list_line = s->line;
+    return true;
 }
 
 static bool
 scan_close_brace(struct scanner *s)
 {
-    if (s->open == OPEN_NOTHING)
+    if (s->depth == 0 && s->list_line == 0)
         return refuse(s, s->line, "a closing brace without an opening one");
-    s->open = s->open == OPEN_SECTION_LIST ? OPEN_SECTION : OPEN_NOTHING;
+    if (s->list_line != 0)
+        s->list_line = 0;
+    else
+        s->depth--;
     memset(s->last, 0, sizeof(s->last));
+    return true;
+}
+
+/* In "parts { base = "items" }" the names are the user's own. */
+static bool
+note_pair(struct scanner *s)
+{
+    struct scan *out = s->out;
+    struct scan_pair *list;
+
+    if (s->depth != DEPTH_MAX || !span_equal(s->opened[1].word, SPAN("parts")))
+        return true;
+    list = realloc(out->pairs, (out->npairs + 1) * sizeof(*list));
+    if (list == NULL)
+        return refuse(s, s->line, "out of memory");
+    out->pairs = list;
+    list[out->npairs++] =
+        (struct scan_pair){ out->nsections - 1, s->line, s->last[0].text };
     return true;
 }
 
@@ -258,7 +287,7 @@ scan_assign(struct scanner *s, size_t width)
         return refuse(s, s->line, "expected the name of an option before \"=\"");
     s->at += width;
     s->assigned = true;
-    return true;
+    return note_pair(s);
 }
 
 static bool
@@ -327,10 +356,11 @@ scan_text(struct scan *out, char *text, size_t n, const char *path, struct buf *
         if (!scan_next(&s))
             return false;
     }
-    if (s.open == OPEN_LIST || s.open == OPEN_SECTION_LIST)
+    if (s.list_line != 0)
         return refuse(&s, s.list_line, "the list that begins here is not closed");
-    if (s.open == OPEN_SECTION)
-        return refuse(&s, s.section_line, "the section that begins here is not closed");
+    if (s.depth > 0)
+        return refuse(&s, s.opened[s.depth - 1].line,
+                      "the section that begins here is not closed");
     return true;
 }
 
@@ -338,6 +368,6 @@ void
 scan_fini(struct scan *s)
 {
     free(s->sections);
-    s->sections = NULL;
-    s->nsections = 0;
+    free(s->pairs);
+    memset(s, 0, sizeof(*s));
 }

@@ -27,9 +27,18 @@ struct scan_section {
     struct span title;
 };
 
+/* A name before '=' in a section whose names are the user's own. */
+struct scan_pair {
+    size_t section; /* which of the sections */
+    unsigned line;
+    struct span name; /* borrows the text */
+};
+
 struct scan {
     struct scan_section *sections;
     size_t nsections;
+    struct scan_pair *pairs;
+    size_t npairs;
     bool empty; /* nothing but blanks and comments */
 };
 

@@ -72,6 +72,27 @@ settings_declare(struct settings *s, enum section section, const char *title,
     s->sections[s->nsections++] = (struct declared){ section, copy, origin };
 }
 
+void
+settings_retitle(struct settings *s, enum section section, const char *from,
+                 const char *to)
+{
+    size_t i;
+
+    for (i = 0; i < s->n; i++) {
+        struct setting *one = &s->list[i];
+        char *copy;
+
+        if (one->option->section != section || strcmp(one->title, from) != 0)
+            continue;
+        if ((copy = strdup(to)) == NULL) {
+            s->failed = true;
+            return;
+        }
+        free(one->title);
+        one->title = copy;
+    }
+}
+
 /* Exactly one of 'o' and 'section' selects: 'o' when it is not NULL. */
 static void
 drop_where(struct settings *s, const struct option *o, enum section section)
@@ -153,8 +174,13 @@ settings_fini(struct settings *s)
 static void
 append_key(struct buf *error, enum section section, const char *title, const char *name)
 {
+    const char *point = strchr(title, '.');
     char shown[LOG_ESCAPE_SIZE];
 
+    if (section == SECTION_PART && point != NULL) {
+        buf_append_fmt(error, "view %.*s: ", (int)(point - title), title);
+        title = point + 1;
+    }
     if (section_titled(section)) {
         buf_append_span(error, span_str(section_name(section)));
         if (title[0] != '\0')

@@ -63,6 +63,10 @@ void settings_add(struct settings *s, const struct option *o, const char *title,
 void settings_declare(struct settings *s, enum section section, const char *title,
                       struct origin origin);
 
+/* Settings of 'section' under the title 'from' are now of 'to'. */
+void settings_retitle(struct settings *s, enum section section, const char *from,
+                      const char *to);
+
 /* Forgets the values of one option, or whole sections with what they hold. */
 void settings_drop(struct settings *s, const struct option *o);
 void settings_drop_section(struct settings *s, enum section section);
