@@ -1,0 +1,175 @@
+/*
+ * checksum.c - CRC-32C over words that others may be writing.
+ *
+ * The loops are written once, as inline functions of the step for one word, and
+ * compiled once for each kind of step.
+ */
+#include "server/cache/checksum.h"
+
+#include "common/compiler.h"
+
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <nmmintrin.h>
+#endif
+
+#define POLYNOMIAL 0x82f63b78u /* Castagnoli's, bits reversed */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+typedef uint32_t step_fn(uint32_t crc, uint64_t word);
+
+/* tables[k][b]: what byte b does to the sum when k more bytes follow it. */
+static uint32_t tables[8][256];
+
+static __attribute__((constructor)) void
+make_tables(void)
+{
+    uint32_t crc;
+    size_t b, k;
+
+    for (b = 0; b < 256; b++) {
+        crc = (uint32_t)b;
+        for (k = 0; k < 8; k++)
+            crc = crc >> 1 ^ (crc & 1 ? POLYNOMIAL : 0);
+        tables[0][b] = crc;
+    }
+    for (k = 1; k < 8; k++) {
+        for (b = 0; b < 256; b++)
+            tables[k][b] = tables[k - 1][b] >> 8 ^ tables[0][tables[k - 1][b] & 0xff];
+    }
+}
+
+ALWAYS_INLINE uint32_t
+step_portable(uint32_t crc, uint64_t word)
+{
+    uint32_t sum = 0;
+    size_t k;
+
+    word ^= crc;
+    for (k = 0; k < 8; k++)
+        sum ^= tables[7 - k][word >> (8 * k) & 0xff];
+    return sum;
+}
+
+ALWAYS_INLINE uint64_t
+load(const _Atomic uint64_t *word)
+{
+    return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+ALWAYS_INLINE uint32_t
+sum_words(step_fn *step, uint32_t crc, const _Atomic uint64_t *words, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        crc = step(crc, load(&words[i]));
+    return crc;
+}
+
+/* Word 'i', copied to its place in 'to', if there is one. */
+ALWAYS_INLINE uint64_t
+carry(char *to, size_t i, const _Atomic uint64_t *word)
+{
+    uint64_t value = load(word);
+
+    if (to != NULL)
+        memcpy(to + 8 * i, &value, sizeof(value));
+    return value;
+}
+
+ALWAYS_INLINE uint32_t
+copy_words(step_fn *step, uint32_t crc, const _Atomic uint64_t *words, size_t bytes,
+           char *to)
+{
+    uint32_t a = crc, b = ~crc, c = 0;
+    uint64_t value;
+    size_t n = bytes / 8, i = 0;
+
+    for (; i + 3 <= n; i += 3) {
+        a = step(a, carry(to, i, &words[i]));
+        b = step(b, carry(to, i + 1, &words[i + 1]));
+        c = step(c, carry(to, i + 2, &words[i + 2]));
+    }
+    for (; i < n; i++)
+        a = step(a, carry(to, i, &words[i]));
+    if (bytes % 8 != 0) {
+        value = load(&words[n]);
+        if (to != NULL)
+            memcpy(to + 8 * n, &value, bytes % 8);
+        a = step(a, value);
+    }
+    return step(step(a, b), c);
+}
+
+static uint32_t
+sum_portable(uint32_t crc, const _Atomic uint64_t *words, size_t n)
+{
+    return sum_words(step_portable, crc, words, n);
+}
+
+static uint32_t
+lanes_portable(uint32_t crc, const _Atomic uint64_t *words, size_t bytes)
+{
+    return copy_words(step_portable, crc, words, bytes, NULL);
+}
+
+static uint32_t
+copy_portable(uint32_t crc, const _Atomic uint64_t *words, size_t bytes, char *to)
+{
+    return copy_words(step_portable, crc, words, bytes, to);
+}
+
+static const struct checksum portable = { "portable", sum_portable, lanes_portable,
+                                          copy_portable };
+
+const struct checksum *
+checksum_portable(void)
+{
+    return &portable;
+}
+
+#if defined(__x86_64__)
+#define HARDWARE __attribute__((target("sse4.2")))
+
+static inline HARDWARE uint32_t
+step_hardware(uint32_t crc, uint64_t word)
+{
+    return (uint32_t)_mm_crc32_u64(crc, word);
+}
+
+static HARDWARE uint32_t
+sum_hardware(uint32_t crc, const _Atomic uint64_t *words, size_t n)
+{
+    return sum_words(step_hardware, crc, words, n);
+}
+
+static HARDWARE uint32_t
+lanes_hardware(uint32_t crc, const _Atomic uint64_t *words, size_t bytes)
+{
+    return copy_words(step_hardware, crc, words, bytes, NULL);
+}
+
+static HARDWARE uint32_t
+copy_hardware(uint32_t crc, const _Atomic uint64_t *words, size_t bytes, char *to)
+{
+    return copy_words(step_hardware, crc, words, bytes, to);
+}
+
+static const struct checksum hardware = { "sse4.2", sum_hardware, lanes_hardware,
+                                          copy_hardware };
+
+const struct checksum *
+checksum_best(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("sse4.2") ? &hardware : &portable;
+}
+#else
+const struct checksum *
+checksum_best(void)
+{
+    return &portable;
+}
+#endif

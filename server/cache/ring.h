@@ -1,0 +1,26 @@
+/*
+ * ring.h - where entries lie, and which of them make room.
+ *
+ * Owns: the two rings of a shard and the ghosts (what was evicted of late).
+ * All of it with the shard's lock.
+ */
+#ifndef SERVER_CACHE_RING_H
+#define SERVER_CACHE_RING_H
+
+#include "server/cache/shard.h"
+
+/* What the frame word of an entry says: its bytes up to the next, and whether it is one
+ * at all.  False: no frame that was ever written there. */
+bool frame_read(const _Atomic uint64_t *entry, size_t *bytes, bool *filler) MUST_CHECK;
+uint64_t frame_make(size_t bytes, bool filler, uint64_t sizes);
+
+/* Makes room for an entry of 'bytes' (a multiple of UNIT) for the key of 'hash', evicting
+ * whom it must.  'known': an entry of that key was there already.  Returns its place in
+ * the shard; 0: too large.  When the shard makes no sense it is wiped. */
+size_t ring_room(const struct shard_view *v, uint64_t hash, size_t bytes, bool known)
+    MUST_CHECK;
+
+/* The asked_at of the next to be evicted; 0: nobody.  Without the lock, for figures. */
+usec_t ring_oldest(const struct shard_view *v);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * shard.h - one part of the store: its lock and its index.
+ *
+ * Owns: who may write in a shard, and the way from a key's hash to a place.
+ * Promises: the lock is had at once or not at all; a shard whose holder died is emptied
+ * by the next who wants it.  Index slots are changed by compare-and-swap alone, because
+ * an invalidation clears them without the lock.
+ */
+#ifndef SERVER_CACHE_SHARD_H
+#define SERVER_CACHE_SHARD_H
+
+#include "server/cache/layout.h"
+
+#define PAIR_SLOTS ((size_t)2 * INDEX_SLOTS)
+
+/* A shard as this process sees it, for the length of one call. */
+struct shard_view {
+    struct cache *c;
+    struct shard *shard;
+    char *base;
+};
+
+/* The shard of 'hash'. */
+struct shard_view shard_of(const struct cache *c, uint64_t hash);
+
+/* False: somebody has it, do without. */
+bool shard_lock(const struct shard_view *v) MUST_CHECK;
+void shard_unlock(const struct shard_view *v);
+
+/* Forgets every entry.  With the lock. */
+void shard_wipe(const struct shard_view *v);
+
+/* The pair of lines where 'hash' is, and slot 0 .. PAIR_SLOTS - 1 of it, beginning with
+ * the line that is filled first. */
+struct index_line *shard_pair(const struct shard_view *v, uint64_t hash);
+
+static inline struct index_line *
+pair_line(struct index_line *pair, uint64_t hash, size_t i)
+{
+    return &pair[(i >= INDEX_SLOTS) ^ (hash >> 24 & 1)];
+}
+
+static inline _Atomic uint64_t *
+pair_slot(struct index_line *pair, uint64_t hash, size_t i)
+{
+    return &pair_line(pair, hash, i)->slots[i % INDEX_SLOTS];
+}
+
+static inline _Atomic uint8_t *
+pair_visits(struct index_line *pair, uint64_t hash, size_t i)
+{
+    return &pair_line(pair, hash, i)->visits[i % INDEX_SLOTS];
+}
+
+/* Changes a slot from 'old' to 'new'; false: it was not 'old' any more. */
+static inline bool
+slot_change(_Atomic uint64_t *slot, uint64_t old, uint64_t new)
+{
+    return atomic_compare_exchange_strong(slot, &old, new);
+}
+
+/* The words at 'place' of the shard (from its begin). */
+static inline _Atomic uint64_t *
+shard_words(const struct shard_view *v, size_t place)
+{
+    return (_Atomic uint64_t *)(void *)(v->base + place);
+}
+
+#endif

@@ -1,0 +1,178 @@
+/*
+ * store.c - reading entries, and dropping them.
+ *
+ * How a reader knows that what it copied was one entry, all of it, and still is:
+ *
+ *     index slot -> sequence even -> head -> copy and sum -> sequence same, slot same
+ *
+ * The slot, because a ring reuses its bytes: before a writer overwrites an entry it
+ * clears the slot that leads there.  The sequence, because an entry is also replaced
+ * where it lies; it comes from a counter of the shard, so no two writes share one.  The
+ * checksum for everything else: bits that flipped, writers that went mad.
+ */
+#include "server/cache/store.h"
+
+#include "common/compiler.h"
+#include "server/cache/checksum.h"
+#include "server/cache/entry.h"
+#include "server/cache/times.h"
+
+/* A read under way: the slot that led to the entry and the sequence it had. */
+struct reading {
+    const struct cache *c;
+    const _Atomic uint64_t *slot;
+    const _Atomic uint64_t *entry;
+    uint64_t word;
+    uint64_t seq;
+    struct parts parts;
+};
+
+static bool
+reading_holds(const struct reading *r)
+{
+    fence(memory_order_acquire);
+    return word_get(&r->entry[ENTRY_SEQ]) == r->seq && word_get(r->slot) == r->word;
+}
+
+/* Sums the marks, and copies them when there is room. */
+static uint32_t
+read_marks(const struct reading *r, uint32_t crc, const _Atomic uint64_t *words,
+           struct cache_hit *hit)
+{
+    const struct checksum *checksum = r->c->checksum;
+    uint16_t narrow;
+    char *half;
+    size_t i;
+
+    if (hit->nmarks > hit->marks_max || hit->nmarks == 0)
+        return checksum->lanes(crc, words, r->parts.marks);
+    if ((r->parts.kind & ENTRY_WIDE_MARKS) != 0)
+        return checksum->copy(crc, words, r->parts.marks, (char *)hit->marks);
+    /* Into the second half of their place, from where they spread over all of it. */
+    half = (char *)hit->marks + r->parts.marks;
+    crc = checksum->copy(crc, words, r->parts.marks, half);
+    for (i = 0; i < hit->nmarks; i++) {
+        memcpy(&narrow, half + 2 * i, 2);
+        hit->marks[i] = narrow;
+    }
+    return crc;
+}
+
+static enum cache_verdict
+read_body(const struct reading *r, struct buf *out, struct cache_hit *hit)
+{
+    const struct parts *p = &r->parts;
+    const _Atomic uint64_t *item = r->entry + ENTRY_WORDS + words_of(p->id);
+    char none, *to = &none;
+    uint32_t crc;
+
+    if (p->item > 0 && (to = buf_reserve(out, p->item)) == NULL)
+        return CACHE_MISS;
+    hit->len = p->item;
+    hit->nmarks = p->nmarks;
+    crc = entry_sum_head(r->c, r->entry, p);
+    crc = r->c->checksum->copy(crc, item, p->item, to);
+    crc = read_marks(r, crc, item + words_of(p->item), hit);
+    if (!reading_holds(r) || crc != r->seq >> 32)
+        return CACHE_MISS;
+    if ((p->kind & ENTRY_KIND_MASK) == ENTRY_ABSENT)
+        return CACHE_ABSENT;
+    buf_commit(out, p->item);
+    return CACHE_FOUND;
+}
+
+static enum cache_verdict
+read_slot(const struct shard_view *v, const _Atomic uint64_t *slot, uint64_t word,
+          const struct cache_key *key, struct buf *out, struct cache_hit *hit)
+{
+    struct reading r = { .c = v->c, .slot = slot, .word = word };
+    size_t place = slot_place(word), bytes;
+
+    if (unlikely(place + ENTRY_HEAD_BYTES > v->c->at.shard_bytes))
+        return CACHE_MISS;
+    r.seq = atomic_load_explicit(&shard_words(v, place)[ENTRY_SEQ], memory_order_acquire);
+    if ((r.seq & 1) != 0)
+        return CACHE_MISS;
+    r.entry = entry_at(v, place, &r.parts, &bytes);
+    if (r.entry == NULL || !entry_is(r.entry, &r.parts, key))
+        return CACHE_MISS;
+    hit->asked_at = word_get(&r.entry[ENTRY_ASKED]);
+    /* Looked at again before room is made: half a size must not fail the caller's
+     * buffer. */
+    if (hit->asked_at <= times_flushed(v->c) || !reading_holds(&r))
+        return CACHE_MISS;
+    return read_body(&r, out, hit);
+}
+
+enum cache_verdict
+store_read(const struct cache *c, const struct cache_key *key, struct buf *out,
+           struct cache_hit *hit)
+{
+    struct shard_view v = shard_of(c, key->hash);
+    struct index_line *pair = shard_pair(&v, key->hash);
+    enum cache_verdict verdict;
+    size_t i;
+
+    for (i = 0; i < PAIR_SLOTS; i++) {
+        const _Atomic uint64_t *slot = pair_slot(pair, key->hash, i);
+        uint64_t word = atomic_load(slot);
+
+        if (!slot_matches(word, key->hash) || (word & SLOT_PENDING) != 0)
+            continue;
+        verdict = read_slot(&v, slot, word, key, out, hit);
+        if (likely(verdict != CACHE_MISS)) {
+            _Atomic uint8_t *visits = pair_visits(pair, key->hash, i);
+            uint8_t n = atomic_load_explicit(visits, memory_order_relaxed);
+
+            if (n < VISITS_MAX)
+                atomic_store_explicit(visits, n + 1, memory_order_relaxed);
+            return verdict;
+        }
+    }
+    return CACHE_MISS;
+}
+
+void
+store_prefetch(const struct cache *c, const struct cache_key *key)
+{
+    struct shard_view v = shard_of(c, key->hash);
+    struct index_line *pair = shard_pair(&v, key->hash);
+    size_t i, line, lines;
+
+    for (i = 0; i < PAIR_SLOTS; i++) {
+        uint64_t word = word_get(pair_slot(pair, key->hash, i));
+
+        if (!slot_matches(word, key->hash) || slot_place(word) >= c->at.shard_bytes)
+            continue;
+        /* Beyond these the processor has seen the pattern. */
+        lines = slot_lines(word);
+        for (line = 0; line < lines && line < 8; line++)
+            __builtin_prefetch(v.base + slot_place(word) + line * CACHE_LINE);
+        return;
+    }
+}
+
+bool
+store_drop(const struct cache *c, uint64_t hash)
+{
+    struct shard_view v = shard_of(c, hash);
+    struct index_line *pair = shard_pair(&v, hash);
+    bool dropped = false;
+    size_t i;
+
+    for (i = 0; i < PAIR_SLOTS; i++) {
+        _Atomic uint64_t *slot = pair_slot(pair, hash, i);
+        uint64_t word = atomic_load(slot);
+
+        /* It fails only when the writer has just moved the entry or made it pending;
+         * another tag's entry cannot take the slot but through an empty one. */
+        while (slot_matches(word, hash) || slot_broken(word)) {
+            if (atomic_compare_exchange_strong(slot, &word, 0)) {
+                word_add(&v.shard->entries, (uint64_t)-1);
+                dropped = true;
+                break;
+            }
+        }
+    }
+    return dropped;
+}

@@ -1,0 +1,234 @@
+/*
+ * store_write.c - writing entries.
+ *
+ * How a writer and an invalidation that know nothing of each other come out right:
+ *
+ *     writer:        slot = pending  ..  are the times still earlier?  ..  slot = entry
+ *     invalidation:  raise the time  ..  clear every slot with the key's tag
+ *
+ * Either the writer sees the time, or the invalidation sees the slot.  All of these are
+ * sequentially consistent, and the slot changes by compare-and-swap from the very word.
+ */
+#include "server/cache/store.h"
+
+#include "common/compiler.h"
+#include "server/cache/ring.h"
+#include "server/cache/times.h"
+
+#include <assert.h>
+
+static struct parts
+parts_of(const struct entry *e)
+{
+    struct parts p = { .id = e->key->id.n,
+                       .item = e->item.n,
+                       .nmarks = e->nmarks,
+                       .kind = (unsigned)e->kind };
+    size_t i, width = 2;
+
+    for (i = 0; i < e->nmarks; i++) {
+        if (e->marks[i] > UINT16_MAX)
+            width = 4;
+    }
+    p.marks = e->nmarks * width;
+    if (width == 4)
+        p.kind |= ENTRY_WIDE_MARKS;
+    return p;
+}
+
+static void
+put_bytes(_Atomic uint64_t *to, const void *from, size_t bytes)
+{
+    size_t i;
+
+    for (i = 0; i < words_of(bytes); i++)
+        word_set(&to[i], word_of(from, bytes, i));
+}
+
+static void
+put_marks(_Atomic uint64_t *to, const struct entry *e, const struct parts *p)
+{
+    uint16_t narrow[4];
+    size_t i, k, n;
+
+    if ((p->kind & ENTRY_WIDE_MARKS) != 0) {
+        put_bytes(to, e->marks, p->marks);
+        return;
+    }
+    for (i = 0; i < e->nmarks; i += 4) {
+        n = e->nmarks - i < 4 ? e->nmarks - i : 4;
+        for (k = 0; k < n; k++)
+            narrow[k] = (uint16_t)e->marks[i + k];
+        put_bytes(to + i / 4, narrow, n * 2);
+    }
+}
+
+/* Writes the entry where there is room for 'bytes'. */
+static void
+write_at(const struct shard_view *v, size_t place, size_t bytes, const struct entry *e,
+         const struct parts *p)
+{
+    _Atomic uint64_t *entry = shard_words(v, place), *body = entry + ENTRY_WORDS;
+    uint32_t seq = (uint32_t)word_get(&v->shard->seq) + 2;
+
+    seq &= ~(uint32_t)1;
+    word_set(&v->shard->seq, seq);
+    word_set(&entry[ENTRY_SEQ], seq | 1);
+    fence(memory_order_release);
+    word_set(&entry[ENTRY_FRAME], frame_make(bytes, false, parts_pack(p)));
+    word_set(&entry[ENTRY_SIZES], parts_pack(p));
+    word_set(&entry[ENTRY_HASH], e->key->hash);
+    word_set(&entry[ENTRY_SOURCE], e->key->source);
+    word_set(&entry[ENTRY_ASKED], e->asked_at);
+    put_bytes(body, e->key->id.p, p->id);
+    cache_hook(v->c, CACHE_POINT_WRITING);
+    put_bytes(body + words_of(p->id), e->item.p, p->item);
+    put_marks(body + words_of(p->id) + words_of(p->item), e, p);
+    cache_hook(v->c, CACHE_POINT_WRITTEN);
+    atomic_store_explicit(&entry[ENTRY_SEQ],
+                          (uint64_t)entry_sum(v->c, entry, p) << 32 | seq,
+                          memory_order_release);
+}
+
+/* Where an entry goes: the key's own slot, an empty one, or the one least read. */
+static _Atomic uint64_t *
+choose_slot(const struct shard_view *v, uint64_t hash, uint64_t *word,
+            _Atomic uint8_t **visits)
+{
+    struct index_line *pair = shard_pair(v, hash);
+    size_t i, best = 0;
+    unsigned rank, best_rank = ~0u;
+
+    for (i = 0; i < PAIR_SLOTS; i++) {
+        uint64_t found = atomic_load(pair_slot(pair, hash, i));
+
+        if (slot_matches(found, hash))
+            rank = 0;
+        else if (found == 0 || slot_broken(found))
+            rank = 1;
+        else
+            rank = 2u +
+                   atomic_load_explicit(pair_visits(pair, hash, i), memory_order_relaxed);
+        if (rank < best_rank) {
+            best = i;
+            best_rank = rank;
+            *word = found;
+        }
+    }
+    *visits = pair_visits(pair, hash, best);
+    return pair_slot(pair, hash, best);
+}
+
+/* Is there an entry of the key that may be written over, or left because it is newer? */
+enum existing {
+    EXISTING_NONE,
+    EXISTING_FITS,
+    EXISTING_NEWER,
+};
+
+static enum existing
+look_at_existing(const struct shard_view *v, uint64_t word, const struct entry *e,
+                 size_t need, size_t *bytes)
+{
+    _Atomic uint64_t *entry;
+    struct parts old;
+    usec_t asked_at;
+
+    if (!slot_matches(word, e->key->hash))
+        return EXISTING_NONE;
+    entry = entry_at(v, slot_place(word), &old, bytes);
+    if (entry == NULL || !entry_is(entry, &old, e->key))
+        return EXISTING_NONE;
+    asked_at = word_get(&entry[ENTRY_ASKED]);
+    if (asked_at > e->asked_at && asked_at > times_key(v->c, e->key->hash) &&
+        entry_sum(v->c, entry, &old) == word_get(&entry[ENTRY_SEQ]) >> 32)
+        return EXISTING_NEWER;
+    /* Not into a much larger one: its rest would be lost for good. */
+    return need <= *bytes && *bytes <= need + need / 4 + CACHE_LINE ? EXISTING_FITS
+                                                                    : EXISTING_NONE;
+}
+
+/* The entry is written; makes it found. */
+static enum cache_put
+publish(const struct shard_view *v, const struct entry *e, size_t place, size_t bytes)
+{
+    uint64_t hash = e->key->hash, old = 0, new = slot_make(place, hash, bytes);
+    uint64_t pending = new ^ SLOT_PENDING_FLIP;
+    _Atomic uint8_t *visits;
+    _Atomic uint64_t *slot = choose_slot(v, hash, &old, &visits);
+    bool same = slot_matches(old, hash);
+
+    if (!slot_change(slot, old, pending))
+        return CACHE_REFUSED; /* only an invalidation changes it under our lock */
+    if (old == 0)
+        word_add(&v->shard->entries, 1);
+    else if (!same)
+        word_add(&v->shard->evictions, 1);
+    if (!same)
+        atomic_store_explicit(visits, 0, memory_order_relaxed);
+    cache_hook(v->c, CACHE_POINT_PENDING);
+    if (e->asked_at <= times_key(v->c, hash)) {
+        if (slot_change(slot, pending, 0))
+            word_add(&v->shard->entries, (uint64_t)-1);
+        return CACHE_REFUSED;
+    }
+    cache_hook(v->c, CACHE_POINT_CHECKED);
+    if (!slot_change(slot, pending, new))
+        return CACHE_REFUSED;
+    cache_hook(v->c, CACHE_POINT_CONFIRMED);
+    return CACHE_STORED;
+}
+
+static enum cache_put
+write_locked(const struct shard_view *v, const struct entry *e)
+{
+    struct parts parts = parts_of(e);
+    size_t need = (parts_words(&parts) * 8 + UNIT - 1) / UNIT * UNIT, place, bytes;
+    _Atomic uint8_t *visits;
+    uint64_t word = 0;
+
+    (void)choose_slot(v, e->key->hash, &word, &visits);
+    /* In its old place an entry needs no further look at the times: an invalidation that
+     * came after this one finds its slot, which does not change. */
+    if (e->asked_at <= times_key(v->c, e->key->hash))
+        return CACHE_REFUSED;
+    switch (look_at_existing(v, word, e, need, &bytes)) {
+    case EXISTING_NEWER:
+        return CACHE_STORED;
+    case EXISTING_FITS:
+        write_at(v, slot_place(word), bytes, e, &parts);
+        return CACHE_STORED;
+    case EXISTING_NONE:
+        break;
+    }
+    place = ring_room(v, e->key->hash, need, slot_matches(word, e->key->hash));
+    if (place == 0)
+        return CACHE_NOT_STORED;
+    write_at(v, place, need, e, &parts);
+    return publish(v, e, place, need);
+}
+
+enum cache_put
+store_write(struct cache *c, const struct entry *e)
+{
+    struct shard_view v = shard_of(c, e->key->hash);
+    enum cache_put how = CACHE_NOT_STORED;
+
+    assert(e->key->id.n <= CACHE_ID_MAX);
+    if (e->item.n <= CACHE_ITEM_MAX && e->nmarks <= CACHE_MARKS_MAX && shard_lock(&v)) {
+        how = write_locked(&v, e);
+        shard_unlock(&v);
+    }
+    switch (how) {
+    case CACHE_STORED:
+        word_add(&v.shard->stored, 1);
+        break;
+    case CACHE_NOT_STORED:
+        word_add(&v.shard->not_stored, 1);
+        break;
+    case CACHE_REFUSED:
+        word_add(&v.shard->refused, 1);
+        break;
+    }
+    return how;
+}
