@@ -63,9 +63,11 @@ memcached_answer_values(struct buf *out, const struct command *c, const struct r
     bool with_cas = c->verb == MEMCACHED_GETS || c->verb == MEMCACHED_GATS;
     size_t i;
 
-    for (i = 0; i < r->nresults; i++) {
+    for (i = r->first; i < r->last; i++) {
         if (item_present(r->results[i].status))
             append_value(out, &r->results[i], with_cas);
+        if (reply_is_full(r, out, i, 0))
+            return;
     }
     BUF_APPEND_LIT(out, "END\r\n");
 }

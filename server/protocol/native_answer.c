@@ -27,6 +27,9 @@ native_append_tag(struct buf *out, const struct command *c)
     buf_append_char(out, ' ');
 }
 
+/* A byte is copied while so many are looked through for a field. */
+#define FIELDS_PER_BYTE 8
+
 static char *
 put(char *to, struct span s)
 {
@@ -93,18 +96,21 @@ append_line(struct buf *out, const struct command *c, const struct item_result *
         append_result(out, c, r);
 }
 
-static void
+/* false: the rest follows later. */
+static bool
 append_lines_of_results(struct buf *out, const struct command *c, const struct reply *r)
 {
-    size_t i;
+    size_t work = 0, i;
 
-    if (r->due != NULL) {
-        for (i = 0; i < r->ndue; i++)
-            append_line(out, c, &r->results[r->due[i]]);
-    } else {
-        for (i = 0; i < r->nresults; i++)
-            append_line(out, c, &r->results[i]);
+    for (i = r->first; i < r->last; i++) {
+        const struct item_result *result = &r->results[r->due == NULL ? i : r->due[i]];
+
+        append_line(out, c, result);
+        work += result->json.n * c->nfields / FIELDS_PER_BYTE;
+        if (reply_is_full(r, out, i, work))
+            return false;
     }
+    return true;
 }
 
 static void
@@ -151,10 +157,10 @@ append_done(struct buf *out, const struct command *c, const struct reply *r)
 static void
 answer_fetch(struct buf *out, const struct command *c, const struct reply *r)
 {
-    if (c->layout == LAYOUT_LINES)
-        append_lines_of_results(out, c, r);
-    else
+    if (c->layout != LAYOUT_LINES)
         native_append_data(out, c, r);
+    else if (!append_lines_of_results(out, c, r))
+        return;
     if (r->more)
         return;
     append_traces(out, c, r);

@@ -168,9 +168,14 @@ struct reply {
     const struct item_result *results; /* COMMAND_FETCH */
     size_t nresults;
     const struct item_trace *traces; /* one for each result, or NULL */
-    /* Results to show now: all of them (NULL), or those whose line is due (as_done). */
+    /* Results to show now: those from 'first' to before 'last', of all of them (due is
+     * NULL) or of those whose line is due (as_done).  A dialect may end at 'full' bytes
+     * of 'out' and put into '*next' where it will go on; 0: there is no bound. */
     const uint32_t *due;
-    size_t ndue;
+    size_t first;
+    size_t last;
+    size_t full;
+    size_t *next;
     size_t forgotten; /* COMMAND_INVALIDATE: keys of which something was cached */
     bool denied;      /* COMMAND_INVALIDATE and _FLUSH: not from this address */
     bool more;        /* lines of this answer follow later: do not close it yet */
@@ -184,6 +189,17 @@ struct reply {
                         struct buf *out);
     void *arg;
 };
+
+/* Must the answer end here, result number 'i' said, because it is long?  'work' is what it
+ * cost beside its bytes, in bytes. */
+static inline bool
+reply_is_full(const struct reply *r, const struct buf *out, size_t i, size_t work)
+{
+    if (r->full == 0 || buf_size(out) + work < r->full || i + 1 >= r->last)
+        return false;
+    *r->next = i + 1;
+    return true;
+}
 
 struct protocol {
     const char *name;

@@ -242,9 +242,13 @@ resp_answer_mget(struct buf *out, const struct command *c, const struct reply *r
     size_t i;
 
     (void)c;
-    resp_put_array(out, r->nresults);
-    for (i = 0; i < r->nresults; i++)
+    if (r->first == 0)
+        resp_put_array(out, r->nresults);
+    for (i = r->first; i < r->last; i++) {
         put_item(out, &r->results[i], r->session);
+        if (reply_is_full(r, out, i, 0))
+            return;
+    }
 }
 
 /* --- fields --------------------------------------------------------------------------- */

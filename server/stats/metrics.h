@@ -12,10 +12,12 @@
 #include <stdint.h>
 
 /* COUNTER: only grows; survives its worker (folded into the totals).
- * GAUGE: how it is now; dies with its worker. */
+ * GAUGE: how it is now; dies with its worker.
+ * PEAK: the most there ever was, in any worker; survives too. */
 enum metric_kind {
     METRIC_KIND_COUNTER,
     METRIC_KIND_GAUGE,
+    METRIC_KIND_PEAK,
 };
 
 /* clang-format off */
@@ -48,6 +50,11 @@ enum metric_kind {
     X(COUNTER, read_paused,          "times reading from a client stopped until it caught up") \
     X(COUNTER, abandoned,            "requests whose client left before the answer") \
     X(COUNTER, invalidate_denied,    "invalidations refused: not from this address, see cache.invalidate") \
+    X(COUNTER, deadlines_fired,      "requests that were answered at their deadline, not before") \
+    X(COUNTER, deadlines_late_1ms,   "of those, said more than 1 ms after it") \
+    X(COUNTER, deadlines_late_2ms,   "of those, said more than 2 ms after it: the worker had no core, or a turn was long") \
+    X(COUNTER, deadlines_late_5ms,   "of those, said more than 5 ms after it") \
+    X(PEAK,    deadline_late_max_us, "the latest of them, in microseconds") \
     X(COUNTER, statements,           "statements sent to MariaDB to fetch items") \
     X(COUNTER, statement_ids,        "ids in those statements") \
     X(COUNTER, statement_rows,       "rows that came back") \
@@ -104,6 +111,13 @@ static inline void
 metrics_set(struct metrics *m, enum metric which, uint64_t value)
 {
     atomic_store_explicit(&m->v[which], value, memory_order_relaxed);
+}
+
+static inline void
+metrics_peak(struct metrics *m, enum metric which, uint64_t value)
+{
+    if (value > atomic_load_explicit(&m->v[which], memory_order_relaxed))
+        metrics_set(m, which, value);
 }
 
 static inline uint64_t

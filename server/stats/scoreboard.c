@@ -205,9 +205,12 @@ scoreboard_fold(struct scoreboard *board, size_t slot)
     /* Odd now and even afterwards, whatever somebody wrote there. */
     atomic_fetch_or(&board->shared->folds, 1);
     for (i = 0; i < METRIC_COUNT; i++) {
+        uint64_t last = metrics_get(&s->metrics, (enum metric)i);
+
         if (metric_infos[i].kind == METRIC_KIND_COUNTER)
-            metrics_add(&board->shared->dead, (enum metric)i,
-                        metrics_get(&s->metrics, (enum metric)i));
+            metrics_add(&board->shared->dead, (enum metric)i, last);
+        else if (metric_infos[i].kind == METRIC_KIND_PEAK)
+            metrics_peak(&board->shared->dead, (enum metric)i, last);
         metrics_set(&s->metrics, (enum metric)i, 0);
     }
     atomic_store(&s->state, SLOT_EMPTY);
@@ -292,6 +295,15 @@ scoreboard_alive(const struct scoreboard *board, usec_t now, usec_t within)
     return false;
 }
 
+static void
+add_to(uint64_t *sum, enum metric_kind kind, uint64_t value)
+{
+    if (kind != METRIC_KIND_PEAK)
+        *sum += value;
+    else if (value > *sum)
+        *sum = value;
+}
+
 void
 scoreboard_sum(const struct scoreboard *board, uint64_t out[METRIC_COUNT])
 {
@@ -305,8 +317,8 @@ scoreboard_sum(const struct scoreboard *board, uint64_t out[METRIC_COUNT])
             out[i] = metrics_get(&board->shared->dead, (enum metric)i);
         for (slot = 0; slot < size; slot++)
             for (i = 0; i < METRIC_COUNT; i++)
-                out[i] +=
-                    metrics_get(&board->shared->slots[slot].metrics, (enum metric)i);
+                add_to(&out[i], metric_infos[i].kind,
+                       metrics_get(&board->shared->slots[slot].metrics, (enum metric)i));
     } while ((folds % 2 != 0 || folds != atomic_load(&board->shared->folds)) &&
              ++tries < SUM_TRIES);
 }

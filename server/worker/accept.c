@@ -232,7 +232,10 @@ acceptor_new(struct worker *w)
     for (i = 0; i < h->nlisten; i++) {
         a->listeners[i] = event_new(w->base, h->listen_fds[i], EV_READ | EV_PERSIST,
                                     acceptor_on_readable, a);
-        if (a->listeners[i] == NULL || event_add(a->listeners[i], NULL) == -1)
+        /* Not before the clients that there are: a storm of newcomers would starve them. */
+        if (a->listeners[i] == NULL ||
+            event_priority_set(a->listeners[i], PRIORITY_CLIENT) == -1 ||
+            event_add(a->listeners[i], NULL) == -1)
             goto fail;
     }
     return a;

@@ -21,12 +21,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* How long a peer may take to read our last bytes and close. */
-#define LINGER (1 * USEC_PER_SEC)
-
-/* An idle connection keeps buffers of this size, no larger. */
-#define KEEP_BYTES ((size_t)16 << 10)
-
 /* --- reading on and off ---------------------------------------------------------- */
 
 /* May one more request be taken on?  What is in the works and what is unread are
@@ -40,7 +34,7 @@ client_may_parse(const struct client *c)
            c->nids < config->ids_max && buf_size(&c->out) < config->output_soft_bytes;
 }
 
-static void
+void
 client_update_reading(struct client *c)
 {
     /* Not while input waits to be parsed: it would pile up as fast as it can be sent. */
@@ -88,8 +82,8 @@ client_take(struct client *c, struct command *command)
         client_count_error(c);
 }
 
-/* Takes requests off the front of 'input', so many in a turn that others get theirs;
- * returns how many bytes are done with. */
+/* Takes requests off the front of 'input', so many in a turn and for so long that others
+ * get theirs, but at least one; returns how many bytes are done with. */
 static size_t
 client_parse(struct client *c, struct span input)
 {
@@ -97,7 +91,8 @@ client_parse(struct client *c, struct span input)
     unsigned left = c->worker->config->turn_requests;
     struct command command;
 
-    while (done < input.n && left > 0 && client_may_parse(c)) {
+    while (done < input.n && left > 0 && client_may_parse(c) &&
+           !(done > 0 && worker_share_over(c->worker, clock_now()))) {
         struct span rest = span_of(input.p + done, input.n - done);
 
         switch (protocol_detect(&c->session, rest)
@@ -152,6 +147,14 @@ client_check_eof(struct client *c)
         client_finish(c);
 }
 
+void
+client_go_on(struct client *c)
+{
+    client_parse_later(c);
+    client_check_eof(c);
+    client_update_reading(c);
+}
+
 static void
 client_input(struct client *c, struct span input)
 {
@@ -184,16 +187,16 @@ clients_parse(struct worker *w)
     struct list again = LIST_INIT(again), *node;
 
     list_splice(&again, &w->to_parse);
-    while ((node = list_pop(&again)) != NULL) {
+    while (!worker_share_over(w, clock_now()) && (node = list_pop(&again)) != NULL) {
         struct client *c = CONTAINER_OF(node, struct client, in_parse);
 
         buf_consume(&c->in, client_parse(c, buf_span(&c->in)));
-        buf_shrink(&c->in, KEEP_BYTES);
+        buf_shrink(&c->in, CLIENT_KEEP_BYTES);
         client_note_partial(c, clock_now());
-        client_parse_later(c);
-        client_check_eof(c);
-        client_update_reading(c);
+        client_go_on(c);
     }
+    list_splice(&again, &w->to_parse);
+    list_splice(&w->to_parse, &again);
 }
 
 /* --- events -------------------------------------------------------------------------- */
@@ -219,6 +222,8 @@ client_on_readable(evutil_socket_t fd, short what, void *arg)
     } else if (errno != EAGAIN && errno != EINTR) {
         client_close(c, "reset by the peer");
     }
+    if (worker_share_over(w, clock_now()))
+        event_base_loopbreak(w->base); /* the others are heard in the next turn */
 }
 
 static void
@@ -227,136 +232,6 @@ client_on_writable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     client_ready(arg);
-}
-
-/* --- writing ------------------------------------------------------------------------- */
-
-static void
-client_render(struct client *c, struct request *r)
-{
-    c->heard = clock_now(); /* whoever waited for us was not idle */
-    request_render(r, &c->out, c->heard);
-    request_free(r);
-}
-
-/* Answers in order as far as they are complete, tagged ones in any order.  true: the
- * soft bound left some unsaid. */
-static bool
-client_render_ready(struct client *c)
-{
-    size_t soft = c->worker->config->output_soft_bytes;
-    struct list *node, *after;
-    bool more = false;
-
-    while (!list_empty(&c->requests) && !more) {
-        struct request *r = CONTAINER_OF(c->requests.next, struct request, in_client);
-
-        if (!r->complete) {
-            if (request_has_due(r))
-                request_render(r, &c->out, clock_now());
-            break;
-        }
-        if (!(more = buf_size(&c->out) >= soft))
-            client_render(c, r);
-    }
-    LIST_EACH_SAFE (node, after, &c->tagged) {
-        struct request *r = CONTAINER_OF(node, struct request, in_client);
-
-        if (!r->complete && !request_has_due(r))
-            continue;
-        if (buf_size(&c->out) >= soft)
-            return true;
-        if (r->complete)
-            client_render(c, r);
-        else
-            request_render(r, &c->out, clock_now());
-    }
-    return more;
-}
-
-/* One write(2) for all there is to say. */
-static void
-client_send(struct client *c)
-{
-    struct span out = buf_span(&c->out);
-    ssize_t n = send(c->fd, out.p, out.n, MSG_NOSIGNAL);
-
-    if (n == -1 && errno != EAGAIN && errno != EINTR) {
-        client_close(c, "reset by the peer");
-        return;
-    }
-    if (n > 0) {
-        metrics_add(c->worker->metrics, METRIC_bytes_written, (uint64_t)n);
-        buf_consume(&c->out, (size_t)n);
-    }
-    if (buf_size(&c->out) == 0) {
-        list_remove(&c->in_blocked);
-        buf_shrink(&c->out, KEEP_BYTES);
-        return;
-    }
-    if (n > 0 || !list_linked(&c->in_blocked))
-        c->stalled_since = clock_now();
-    if (!list_linked(&c->in_blocked))
-        list_append(&c->worker->blocked, &c->in_blocked);
-    event_add(c->write_event, NULL);
-}
-
-/* All was sent: close, but give the peer time to read it.  Closing a socket with unread
- * input makes the kernel send a reset, which destroys the answer on its way. */
-static void
-client_linger(struct client *c)
-{
-    if (c->eof || shutdown(c->fd, SHUT_WR) == -1) {
-        client_close(c, "done");
-        return;
-    }
-    c->state = CLIENT_LINGERING;
-    c->linger_until = clock_now() + LINGER;
-    buf_fini(&c->in);
-    list_append(&c->worker->blocked, &c->in_blocked);
-    client_update_reading(c);
-}
-
-static void
-client_flush(struct client *c)
-{
-    bool more;
-
-    if (c->state == CLIENT_CLOSED || c->state == CLIENT_LINGERING)
-        return;
-    more = client_render_ready(c);
-    if (buf_size(&c->out) > 0 && !buf_failed(&c->out))
-        client_send(c);
-    if (buf_failed(&c->out) || buf_size(&c->out) > c->worker->config->output_hard_bytes) {
-        metrics_add(c->worker->metrics, METRIC_output_closed, 1);
-        client_close(c, "too much unread output");
-        return;
-    }
-    if (c->state == CLIENT_FINISHING && c->nrequests == 0 && buf_size(&c->out) == 0)
-        client_linger(c);
-    client_parse_later(c);
-    client_check_eof(c);
-    client_update_reading(c);
-    /* Rendering stopped at the soft bound: the rest follows when this is sent. */
-    if (more && buf_size(&c->out) == 0)
-        client_ready(c);
-}
-
-void
-client_ready(struct client *c)
-{
-    if (!list_linked(&c->in_write) && c->state != CLIENT_CLOSED)
-        list_append(&c->worker->to_write, &c->in_write);
-}
-
-void
-clients_write(struct worker *w)
-{
-    struct list ready = LIST_INIT(ready), *node;
-
-    list_splice(&ready, &w->to_write);
-    while ((node = list_pop(&ready)) != NULL)
-        client_flush(CONTAINER_OF(node, struct client, in_write));
 }
 
 /* --- birth and death -------------------------------------------------------------------- */
@@ -388,6 +263,8 @@ client_new(struct worker *w, int fd)
     c->read_event = event_new(w->base, fd, EV_READ | EV_PERSIST, client_on_readable, c);
     c->write_event = event_new(w->base, fd, EV_WRITE, client_on_writable, c);
     if (c->read_event == NULL || c->write_event == NULL ||
+        event_priority_set(c->read_event, PRIORITY_CLIENT) == -1 ||
+        event_priority_set(c->write_event, PRIORITY_CLIENT) == -1 ||
         event_add(c->read_event, NULL) == -1)
         goto fail;
     c->reading = true;
@@ -469,6 +346,7 @@ clients_free(struct worker *w)
 {
     struct list *node;
 
-    while ((node = list_pop(&w->to_free)) != NULL)
+    while ((w->state == WORKER_DONE || !worker_share_over(w, clock_now())) &&
+           (node = list_pop(&w->to_free)) != NULL)
         client_free(CONTAINER_OF(node, struct client, link));
 }

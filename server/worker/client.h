@@ -22,6 +22,9 @@
 struct event;
 struct worker;
 
+/* An idle connection keeps buffers of this size, no larger. */
+#define CLIENT_KEEP_BYTES ((size_t)16 << 10)
+
 enum client_state {
     CLIENT_OPEN,
     CLIENT_FINISHING, /* no more requests; closes when all is answered and sent */
@@ -62,9 +65,6 @@ struct client {
 /* Takes the descriptor.  NULL: no memory, and it is closed. */
 struct client *client_new(struct worker *w, int fd) MUST_CHECK;
 
-/* Something of the client's can be said now; called from anywhere in a turn. */
-void client_ready(struct client *c);
-
 /* Answers no new request; closes when what is in the works is sent. */
 void client_finish(struct client *c);
 
@@ -73,6 +73,20 @@ void client_close(struct client *c, const char *reason);
 
 /* Takes no new requests and closes the idle: the worker drains. */
 void client_drain(struct client *c);
+
+/* Something was said: takes up what was put off meanwhile. */
+void client_go_on(struct client *c);
+
+/* Reads from it or not, as its bounds allow now. */
+void client_update_reading(struct client *c);
+
+/* --- client_write.c --- */
+
+/* Something of the client's can be said now; called from anywhere in a turn. */
+void client_ready(struct client *c);
+
+/* The same, before everybody else: a deadline has passed. */
+void client_ready_first(struct client *c);
 
 /* --- called by the worker at the end of a turn --- */
 

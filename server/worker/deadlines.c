@@ -14,13 +14,34 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-static void
-deadlines_expire(struct worker *w, usec_t now)
+void
+deadlines_count(struct worker *w, usec_t at, usec_t now)
 {
-    struct heap_node *node;
+    usec_t late = now > at ? now - at : 0;
 
-    while ((node = heap_first(&w->deadlines)) != NULL && node->at <= now)
+    metrics_add(w->metrics, METRIC_deadlines_fired, 1);
+    metrics_add(w->metrics, METRIC_deadlines_late_1ms, late > 1 * USEC_PER_MSEC);
+    metrics_add(w->metrics, METRIC_deadlines_late_2ms, late > 2 * USEC_PER_MSEC);
+    metrics_add(w->metrics, METRIC_deadlines_late_5ms, late > 5 * USEC_PER_MSEC);
+    metrics_peak(w->metrics, METRIC_deadline_late_max_us, late);
+}
+
+/* As many as the share allows; those that are left make the timer fire at once. */
+void
+deadlines_check(struct worker *w)
+{
+    struct heap_node *node = heap_first(&w->deadlines);
+    usec_t now;
+
+    if (node == NULL)
+        return;
+    now = clock_now();
+    w->share_ends = 0;
+    while (node != NULL && node->at <= now && !worker_share_over(w, now)) {
         request_expire(CONTAINER_OF(node, struct request, deadline));
+        node = heap_first(&w->deadlines);
+        now = clock_now();
+    }
 }
 
 static void
@@ -33,7 +54,9 @@ deadlines_on_timer(evutil_socket_t fd, short what, void *arg)
     while (read(fd, &fired, sizeof(fired)) == -1 && errno == EINTR)
         ;
     w->deadline_armed = 0;
-    deadlines_expire(w, clock_now());
+    deadlines_check(w);
+    /* What is due is said now, not when every client that is ready was heard. */
+    event_base_loopbreak(w->base);
 }
 
 int
@@ -45,7 +68,9 @@ deadlines_open(struct worker *w)
         return -1;
     w->deadline_event =
         event_new(w->base, w->deadline_fd, EV_READ | EV_PERSIST, deadlines_on_timer, w);
-    if (w->deadline_event == NULL || event_add(w->deadline_event, NULL) == -1)
+    if (w->deadline_event == NULL ||
+        event_priority_set(w->deadline_event, PRIORITY_DEADLINE) == -1 ||
+        event_add(w->deadline_event, NULL) == -1)
         return -1;
     return 0;
 }

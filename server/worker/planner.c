@@ -2,15 +2,15 @@
  * planner.c - each key: whose is it, is it an id, and then a want.
  *
  * Owns: the judgement of a place before anybody is asked.  Clients take turns, a slice
- * each of their oldest request, and a turn of the loop looks up a bounded number of ids:
- * a request of 10,000 must not hold up the loop, and whoever sent a hundred of them does
+ * each of their oldest request, and a turn of the loop looks up a bounded number of ids
+ * for a bounded time: a request of 10,000 must not hold up the loop, and whoever sent a hundred of them does
  * not come before the one who sent a single id.
  */
 #include "server/worker/client.h"
 #include "server/worker/request.h"
 #include "server/worker/state.h"
 
-#define SLICE 256
+#define SLICE 64
 
 static void
 plan_place(struct worker *w, struct request *r, size_t i)
@@ -88,9 +88,11 @@ planner_run(struct worker *w)
     size_t left = w->config->turn_ids;
     struct list *node;
 
-    while (left > 0 && (node = list_pop(&w->to_plan)) != NULL) {
-        struct client *c = CONTAINER_OF(node, struct client, in_plan);
+    while (left > 0 && !list_empty(&w->to_plan) && !worker_share_over(w, clock_now())) {
+        struct client *c;
 
+        node = list_pop(&w->to_plan);
+        c = CONTAINER_OF(node, struct client, in_plan);
         left -= plan_client(w, c, left < SLICE ? left : SLICE);
         if (!list_empty(&c->to_plan))
             list_append(&w->to_plan, node);

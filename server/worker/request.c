@@ -236,6 +236,19 @@ request_on_answer(struct loader_waiter *w, enum item_status status, struct span 
     request_answer(r, i, status);
 }
 
+/* How late its deadline came is counted when it is said; but where it waits for an earlier
+ * answer or for its reader, now. */
+static void
+request_note_late(struct request *r)
+{
+    const struct client *c = r->client;
+
+    r->expired = buf_size(&c->out) == 0 &&
+                 (r->command.tag_len > 0 || c->requests.next == &r->in_client);
+    if (!r->expired)
+        deadlines_count(c->worker, r->deadline.at, r->answered);
+}
+
 void
 request_expire(struct request *r)
 {
@@ -246,6 +259,8 @@ request_expire(struct request *r)
         if (r->results[i].status == ITEM_OPEN)
             request_answer(r, i, ITEM_FAIL_TIMEOUT);
     }
+    request_note_late(r);
+    client_ready_first(r->client);
 }
 
 /* clang-format off */
@@ -289,16 +304,20 @@ request_has_due(const struct request *r)
     return r->due != NULL && r->shown < r->ndue;
 }
 
-void
-request_render(struct request *r, struct buf *out, usec_t now)
+bool
+request_render(struct request *r, struct buf *out, size_t full, usec_t now)
 {
     struct worker *w = r->client->worker;
+    size_t next = r->due == NULL ? r->n : r->ndue;
     struct reply reply = {
         .results = r->results,
         .nresults = r->n,
         .traces = r->traces,
-        .due = r->due == NULL ? NULL : r->due + r->shown,
-        .ndue = r->ndue - r->shown,
+        .due = r->due,
+        .first = r->shown,
+        .last = next,
+        .full = full,
+        .next = &next,
         .forgotten = r->forgetting.forgotten,
         .denied = r->forgetting.denied,
         .more = !r->complete,
@@ -311,10 +330,13 @@ request_render(struct request *r, struct buf *out, usec_t now)
         .arg = w,
     };
 
-    r->shown = r->ndue;
+    r->command.answer(out, &r->command, &reply);
+    r->shown = next;
+    if (next < reply.last)
+        return false;
     if (r->complete && r->n > 0)
         request_count_fates(r, w->metrics);
-    r->command.answer(out, &r->command, &reply);
+    return true;
 }
 
 void

@@ -45,11 +45,12 @@ struct request {
     size_t bytes;   /* of the items so far, those that were too much included */
     size_t held;    /* of the items that will be shown */
     bool complete;
+    bool expired;                 /* at its deadline, not before */
     struct forgetting forgetting; /* what became of an invalidation */
     struct item_trace *traces;    /* NULL, or one for each place */
     uint32_t *due;                /* as_done: places in the order they became known */
     size_t ndue;
-    size_t shown; /* of those, already said */
+    size_t shown; /* of those, already said; else places already said */
     struct item_result *results;
     struct request_place *places;
     struct item_pack **packs;
@@ -72,8 +73,10 @@ void request_expire(struct request *r);
 /* Has an incomplete request lines to show already (order=done)? */
 bool request_has_due(const struct request *r);
 
-/* Appends the answer, or, while the request is incomplete, the lines that are due. */
-void request_render(struct request *r, struct buf *out, usec_t now);
+/* Appends the answer, or, while the request is incomplete, the lines that are due.
+ * false: 'out' reached 'full' bytes before the end of a long answer; call again. */
+bool request_render(struct request *r, struct buf *out, size_t full, usec_t now)
+    MUST_CHECK;
 
 /* Cancels what it waits for, leaves every list, frees. */
 void request_free(struct request *r);

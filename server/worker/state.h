@@ -32,6 +32,19 @@ struct acceptor;
 /* Read from clients at most this much at once; what is left waits its turn. */
 #define WORKER_READ_BYTES ((size_t)64 << 10)
 
+/* What one duty of a turn (events, parsing, planning, writing) may take before the next
+ * has its turn: a deadline or a small request that comes meanwhile waits no longer.  What
+ * is left over goes on in the next turn, behind what came. */
+#define WORKER_SHARE (usec_t)150
+
+/* Who comes first among events that are ready: deadlines, then sources, then clients. */
+enum worker_priority {
+    PRIORITY_DEADLINE,
+    PRIORITY_SOURCE, /* what libevent gives by itself: the middle */
+    PRIORITY_CLIENT,
+    PRIORITY_COUNT,
+};
+
 enum worker_state {
     WORKER_STARTING, /* waits for the first word on every database */
     WORKER_SERVING,
@@ -55,6 +68,8 @@ struct worker {
     struct source **sources;
     struct loader **loaders;
     size_t first_loader; /* flushed first this turn; they take turns */
+
+    usec_t share_ends; /* of the present duty; 0: not begun */
 
     struct acceptor *acceptor;
     bool listeners_closed;
@@ -80,11 +95,26 @@ struct worker {
     struct event *quit_event;
 };
 
+/* Has the present duty had its share of the turn? */
+static inline bool
+worker_share_over(struct worker *w, usec_t now)
+{
+    if (w->share_ends == 0)
+        w->share_ends = now + WORKER_SHARE;
+    return now >= w->share_ends;
+}
+
 /* --- deadlines.c --- */
 
 /* -1 with errno: no timer could be had. */
 int deadlines_open(struct worker *w) MUST_CHECK;
 void deadlines_close(struct worker *w);
+
+/* Between the duties of a turn: ends the requests whose time is up. */
+void deadlines_check(struct worker *w);
+
+/* A request that 'at' ended was answered by now: counts how late that was. */
+void deadlines_count(struct worker *w, usec_t at, usec_t now);
 
 /* End of the turn: makes the timer fire for the earliest deadline. */
 void deadlines_arm(struct worker *w);

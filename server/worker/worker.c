@@ -150,7 +150,15 @@ static bool
 worker_has_more(const struct worker *w)
 {
     return !list_empty(&w->to_parse) || !list_empty(&w->to_plan) ||
-           !list_empty(&w->to_write);
+           !list_empty(&w->to_write) || !list_empty(&w->to_free);
+}
+
+/* The next duty begins; deadlines that came due in the last one do not wait for it. */
+static void
+worker_next_duty(struct worker *w)
+{
+    deadlines_check(w);
+    w->share_ends = 0;
 }
 
 static void
@@ -158,12 +166,17 @@ worker_turn(struct worker *w)
 {
     usec_t now;
 
+    worker_next_duty(w);
     clients_parse(w);
+    worker_next_duty(w);
     planner_run(w);
     sources_flush(w);
+    worker_next_duty(w);
     clients_write(w);
+    worker_next_duty(w);
     clients_free(w);
     deadlines_arm(w);
+    w->share_ends = 0;
     now = clock_now();
     if (w->state == WORKER_DRAINING && (list_empty(&w->clients) || now >= w->drain_until))
         w->state = WORKER_DONE;
@@ -196,6 +209,10 @@ worker_base(void)
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
     base = event_base_new_with_config(config);
     event_config_free(config);
+    if (base != NULL && event_base_priority_init(base, PRIORITY_COUNT) == -1) {
+        event_base_free(base);
+        base = NULL;
+    }
     return base;
 }
 

@@ -96,6 +96,7 @@ answer(struct talk *t, const struct command *c)
     struct reply reply = {
         .results = results,
         .nresults = c->nkeys,
+        .last = c->nkeys,
         .traces = c->trace ? traces : NULL,
         .session = &t->session,
         .board = board,

@@ -29,7 +29,7 @@ answer(struct conversation *conversation, const struct command *c)
 {
     struct talk *t = (struct talk *)conversation;
     struct item_result *results = calloc(c->nkeys + 1, sizeof(*results));
-    struct reply reply = { .results = results, .nresults = c->nkeys };
+    struct reply reply = { .results = results, .nresults = c->nkeys, .last = c->nkeys };
     size_t i;
 
     assert_non_null(results);

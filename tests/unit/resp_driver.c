@@ -64,6 +64,7 @@ answer(struct resp_driver *d, const struct command *c)
     struct item_result results[8];
     struct reply reply = { .results = results,
                            .nresults = c->nkeys,
+                           .last = c->nkeys,
                            .session = &d->talk.session,
                            .board = d->board,
                            .now = clock_now(),

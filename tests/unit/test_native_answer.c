@@ -65,6 +65,7 @@ native_answers_a_line_for_every_position(void **state)
 {
     const struct reply r = { .results = results,
                              .nresults = ARRAY_LEN(results),
+                             .last = ARRAY_LEN(results),
                              .elapsed = 12345 };
     struct command c = command(COMMAND_FETCH, "");
 
@@ -80,7 +81,7 @@ native_answers_a_line_for_every_position(void **state)
 static void
 native_puts_the_tag_on_every_line(void **state)
 {
-    const struct reply r = { .results = results, .nresults = 3, .elapsed = 7 };
+    const struct reply r = { .results = results, .nresults = 3, .last = 3, .elapsed = 7 };
     struct command c = command(COMMAND_FETCH, "0123456789abcdef");
 
     (void)state;
@@ -95,7 +96,7 @@ static void
 native_shows_only_some_fields_of_an_old_item(void **state)
 {
     const struct span fields[] = { SPAN("a") };
-    const struct reply r = { .results = &results[9], .nresults = 1 };
+    const struct reply r = { .results = &results[9], .nresults = 1, .last = 1 };
     struct command c = command(COMMAND_FETCH, "t");
 
     (void)state;
@@ -133,7 +134,7 @@ native_answers_the_largest_items_and_keys(void **state)
     char key[COMMAND_KEY_MAX], *json = malloc(100000);
     struct item_result one = { span_of(key, sizeof(key)), span_of(json, 100000),
                                ITEM_FOUND, 0 };
-    const struct reply r = { .results = &one, .nresults = 1 };
+    const struct reply r = { .results = &one, .nresults = 1, .last = 1 };
     struct command c = command(COMMAND_FETCH, "0123456789abcdef");
     struct buf out = BUF_INIT;
 

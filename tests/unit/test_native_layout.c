@@ -45,7 +45,9 @@ fetch_as(enum command_layout layout, const struct span *fields, size_t nfields)
 static void
 check(const struct command *c, size_t n, const char *expected)
 {
-    const struct reply r = { .results = results, .nresults = n, .elapsed = 1500 };
+    const struct reply r = {
+        .results = results, .nresults = n, .last = n, .elapsed = 1500
+    };
     struct buf out = BUF_INIT;
 
     native_answer(&out, c, &r);
@@ -137,7 +139,9 @@ traces_stand_between_data_and_done(void **state)
     const struct item_trace traces[] = { { "items", ITEM_FROM_SOURCE, 12 },
                                          { "items", ITEM_FROM_NOBODY, 0 } };
     struct command c = fetch_as(LAYOUT_ARRAY, NULL, 0);
-    const struct reply r = { .results = results, .nresults = 2, .traces = traces };
+    const struct reply r = {
+        .results = results, .nresults = 2, .last = 2, .traces = traces
+    };
     struct buf out = BUF_INIT;
 
     (void)state;
@@ -157,7 +161,7 @@ lines_that_are_due_come_without_the_closing_one(void **state)
 {
     const uint32_t due[] = { 2, 0, 1 };
     struct command c = fetch_as(LAYOUT_LINES, NULL, 0);
-    struct reply r = { .results = results, .nresults = 3, .due = due, .ndue = 1 };
+    struct reply r = { .results = results, .nresults = 3, .due = due, .last = 1 };
     struct buf out = BUF_INIT;
 
     (void)state;
@@ -165,9 +169,9 @@ lines_that_are_due_come_without_the_closing_one(void **state)
     r.more = true;
     native_answer(&out, &c, &r);
     r.due += 1;
-    r.ndue = 0;
+    r.last = 0;
     native_answer(&out, &c, &r); /* nothing is due: not a byte */
-    r.ndue = 2;
+    r.last = 2;
     r.more = false;
     native_answer(&out, &c, &r);
     buf_append_char(&out, '\0');
@@ -184,7 +188,9 @@ an_old_item_has_a_letter_of_its_own(void **state)
         { TEXT("8"), NO_JSON, ITEM_FAIL_STALE, 0 },
     };
     struct command c = fetch_as(LAYOUT_ARRAY, NULL, 0);
-    const struct reply r = { .results = old, .nresults = ARRAY_LEN(old) };
+    const struct reply r = { .results = old,
+                             .nresults = ARRAY_LEN(old),
+                             .last = ARRAY_LEN(old) };
     struct buf out = BUF_INIT;
 
     (void)state;
@@ -205,7 +211,9 @@ a_map_of_odd_keys_is_strict_json(void **state)
         { TEXT("\xff"), NO_JSON, ITEM_FAIL_BADID, 0 },
     };
     struct command c = fetch_as(LAYOUT_MAP, NULL, 0);
-    const struct reply r = { .results = odd, .nresults = ARRAY_LEN(odd) };
+    const struct reply r = { .results = odd,
+                             .nresults = ARRAY_LEN(odd),
+                             .last = ARRAY_LEN(odd) };
     struct buf out = BUF_INIT, checked = BUF_INIT;
     const char *end;
 

@@ -189,6 +189,22 @@ scoreboard_fold_keeps_counters_and_drops_gauges(void **state)
 }
 
 static void
+scoreboard_keeps_the_highest_peak_of_the_living_and_the_dead(void **state)
+{
+    struct scoreboard *board = *state;
+
+    metrics_peak(metrics_of(board, 0), METRIC_deadline_late_max_us, 70);
+    metrics_peak(metrics_of(board, 0), METRIC_deadline_late_max_us, 50);
+    metrics_peak(metrics_of(board, 1), METRIC_deadline_late_max_us, 60);
+    assert_int_equal(sum_of(board, METRIC_deadline_late_max_us), 70);
+    scoreboard_fold(board, 0);
+    assert_int_equal(sum_of(board, METRIC_deadline_late_max_us), 70);
+    metrics_peak(metrics_of(board, 1), METRIC_deadline_late_max_us, 80);
+    scoreboard_fold(board, 1);
+    assert_int_equal(sum_of(board, METRIC_deadline_late_max_us), 80);
+}
+
+static void
 scoreboard_slot_can_be_claimed_again_after_a_fold(void **state)
 {
     struct scoreboard *board = *state;
@@ -391,6 +407,7 @@ main(void)
         BOARD_TEST(scoreboard_stays_within_its_bounds_when_it_was_scribbled_over),
         BOARD_TEST(scoreboard_sums_all_slots),
         BOARD_TEST(scoreboard_fold_keeps_counters_and_drops_gauges),
+        BOARD_TEST(scoreboard_keeps_the_highest_peak_of_the_living_and_the_dead),
         BOARD_TEST(scoreboard_slot_can_be_claimed_again_after_a_fold),
         BOARD_TEST(scoreboard_does_not_trust_a_state_from_shared_memory),
         BOARD_TEST(scoreboard_prints_a_line_for_every_metric),
