@@ -29,7 +29,7 @@ CFLAGS ?= $(if $(SAN),-O1,-O2) -g
 NO_BUILD := clean help format uninstall deps lint-layers lint-size lint-words \
             lint-scripts lint-format
 
-PACKAGES := libmariadb libevent_core libconfuse
+PACKAGES := libmariadb libevent_core libconfuse openssl
 ifneq ($(if $(MAKECMDGOALS),$(filter-out $(NO_BUILD),$(MAKECMDGOALS)),all),)
 ifneq ($(shell pkg-config --exists $(PACKAGES) 2>/dev/null && echo yes),yes)
 $(error pkg-config does not find all of "$(PACKAGES)": run scripts/deps build)

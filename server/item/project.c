@@ -76,6 +76,28 @@ json_walk_next(struct json_walk *walk, struct span *name, struct span *value)
     return true;
 }
 
+struct json_walk
+json_elements_begin(struct span array)
+{
+    bool is_array = array.n >= 2 && array.p[0] == '[';
+
+    return is_array ? (struct json_walk){ array.p + 1, array.p + array.n - 1 }
+                    : (struct json_walk){ NULL, NULL };
+}
+
+bool
+json_elements_next(struct json_walk *walk, struct span *value)
+{
+    const char *from = walk->p, *p;
+
+    if (from == walk->end)
+        return false;
+    p = skip_value(from, walk->end);
+    *value = span_of(from, (size_t)(p - from));
+    walk->p = p < walk->end ? p + 1 : walk->end; /* behind the comma */
+    return true;
+}
+
 static bool
 find_member(struct span object, struct span name, struct span *value)
 {

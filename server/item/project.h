@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A walk over the members of an object. */
+/* A walk over the members of an object or the elements of an array. */
 struct json_walk {
     const char *p;
     const char *end;
@@ -27,6 +27,10 @@ struct json_walk json_walk_begin(struct span object);
  * was the last. */
 bool json_walk_next(struct json_walk *walk, struct span *name, struct span *value)
     MUST_CHECK;
+
+/* The same for the elements of an array, which have no names. */
+struct json_walk json_elements_begin(struct span array);
+bool json_elements_next(struct json_walk *walk, struct span *value) MUST_CHECK;
 
 /* The value at 'path': a member of that very name, or, when there is none, the names
  * between the points one inside the other ("attrs.color").  false: nothing there. */

@@ -115,3 +115,10 @@ batch_fail(struct batch *batch, size_t i, enum item_status status)
     assert(i < batch->n && item_failed(status));
     batch->places[i].status = status;
 }
+
+bool
+batch_is_open(const struct batch *batch, size_t i)
+{
+    assert(i < batch->n);
+    return batch->places[i].status == ITEM_OPEN;
+}

@@ -7,6 +7,7 @@
 #ifndef SERVER_SOURCE_HTTP_H
 #define SERVER_SOURCE_HTTP_H
 
+#include "common/buf.h"
 #include "common/compiler.h"
 #include "server/config/config.h"
 #include "server/source/source.h"
@@ -15,9 +16,12 @@
 struct event_base;
 
 /* The source for config.sources[which], of kind CONFIG_URL.  Everything given is
- * borrowed.  Connects when somebody wants something.  NULL: no memory. */
+ * borrowed.  Connects when somebody wants something.  NULL: no memory.  When it cannot
+ * work as configured (its ca_file cannot be read), 'error', empty before, says why, and
+ * the source is there but down. */
 struct source *http_open(struct event_base *base, const struct config *config,
-                         size_t which, struct metrics *metrics) MUST_CHECK;
+                         size_t which, struct metrics *metrics, struct buf *error)
+    MUST_CHECK;
 
 /* Ends what is under way as failed, closes, frees the source too. */
 void http_close(struct source **source);

@@ -114,6 +114,9 @@ enum batch_outcome {
     BATCH_TOOBIG,  /* one of its rows does not fit: ask again in halves */
 };
 
+/* Is nothing known of place 'i' yet? */
+bool batch_is_open(const struct batch *batch, size_t i);
+
 /* The batch is over; it is freed and its waiters are told.  Not from source->fetch. */
 void batch_done(struct batch *batch, enum batch_outcome outcome, usec_t now);
 

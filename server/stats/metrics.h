@@ -36,7 +36,7 @@ enum metric_kind {
     X(COUNTER, failures,             "positions answered FAIL") \
     X(COUNTER, fail_timeout,         "FAIL timeout: not there by the deadline") \
     X(COUNTER, fail_database,        "FAIL database: the database was away or refused") \
-    X(COUNTER, fail_upstream,        "FAIL upstream") \
+    X(COUNTER, fail_upstream,        "FAIL upstream: the HTTP API failed, or answered with what is no item") \
     X(COUNTER, fail_overload,        "FAIL overload") \
     X(COUNTER, fail_badid,           "FAIL badid: not a value of the key column's type") \
     X(COUNTER, fail_stale,           "FAIL stale: only a copy too old for the request was there") \
@@ -66,12 +66,23 @@ enum metric_kind {
     X(COUNTER, db_connects,          "database connections established") \
     X(COUNTER, db_connect_failures,  "database connections that failed") \
     X(COUNTER, db_disconnects,       "database connections lost or given up") \
+    X(COUNTER, http_calls,           "calls to HTTP APIs, extra ones not counted") \
+    X(COUNTER, http_call_ids,        "ids in those calls") \
+    X(COUNTER, http_errors,          "calls that failed: no connection, a bad status, a bad answer") \
+    X(COUNTER, http_timeouts,        "calls given up: the source's timeout, or nobody waited any more") \
+    X(COUNTER, http_retries,         "extra calls: made again after a failure") \
+    X(COUNTER, http_hedges,          "extra calls: made beside one that took long") \
+    X(COUNTER, http_connects,        "connections to HTTP APIs established") \
+    X(COUNTER, http_connect_failures, "connections to HTTP APIs that failed, TLS and certificates included") \
+    X(COUNTER, breaker_opened,       "times that a source was given a pause after failures in a row") \
     X(COUNTER, bytes_read,           "bytes from clients") \
     X(COUNTER, bytes_written,        "bytes to clients") \
     X(COUNTER, turns,                "turns of the event loop") \
     X(GAUGE,   inflight_requests,    "requests not yet answered") \
-    X(GAUGE,   inflight_statements,  "statements waiting for MariaDB") \
-    X(GAUGE,   queued_ids,           "ids waiting for a statement") \
+    X(GAUGE,   inflight_statements,  "statements and calls not yet answered") \
+    X(GAUGE,   queued_ids,           "ids waiting for a statement or call") \
+    X(GAUGE,   http_connections,     "connections to HTTP APIs open now, idle ones included") \
+    X(GAUGE,   breakers_open,        "sources not asked for now, after failures in a row") \
     X(GAUGE,   db_up,                "database connections ready for use")
 /* clang-format on */
 

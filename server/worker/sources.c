@@ -46,6 +46,7 @@ sources_open_one(struct worker *w, size_t i)
 {
     const struct config_source *s = &w->config->sources[i];
     struct loader_limits limits = { .max_batch = w->config->max_batch };
+    struct buf error = BUF_INIT;
 
     switch (s->kind) {
     case CONFIG_TABLE:
@@ -53,7 +54,12 @@ sources_open_one(struct worker *w, size_t i)
         break;
     case CONFIG_URL:
         limits.max_batch = s->http.ids_max;
-        w->sources[i] = http_open(w->base, w->config, i, w->metrics);
+        w->sources[i] = http_open(w->base, w->config, i, w->metrics, &error);
+        if (buf_size(&error) > 0) {
+            buf_append_char(&error, '\0');
+            worker_refused(w, s->name, buf_span(&error).p);
+        }
+        buf_fini(&error);
         break;
     }
     if (w->sources[i] == NULL)
@@ -83,7 +89,7 @@ sources_open(struct worker *w)
             return false;
     }
     sources_settled(w);
-    return w->state != WORKER_DONE;
+    return true;
 }
 
 void
