@@ -19,6 +19,7 @@ static struct {
     char *start;
     char *args; /* where argv ends */
     size_t size;
+    char **arguments; /* the copy, which lives as long as the process */
 } title;
 
 /* The environment's strings, and the list of them, in memory of their own.  NULL: there is
@@ -42,7 +43,7 @@ environment_copy(void)
     return list;
 }
 
-void
+char **
 process_title_init(int argc, char **argv)
 {
     char *end = argv[0], **moved;
@@ -60,6 +61,12 @@ process_title_init(int argc, char **argv)
         memset(title.args, 0, (size_t)(end - title.args));
     }
     title.size = (size_t)(end - argv[0]);
+    title.arguments = calloc((size_t)argc + 1, sizeof(char *));
+    for (i = 0; title.arguments != NULL && i < argc; i++) {
+        if ((title.arguments[i] = strdup(argv[i])) == NULL)
+            return NULL;
+    }
+    return title.arguments;
 }
 
 void

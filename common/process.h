@@ -13,8 +13,10 @@
 
 /* Takes the room of argv and of the environment, which moves elsewhere, for process_title;
  * call first in main, once.  From then on /proc/PID/environ shows nothing, so no password
- * either; a program that execve starts gets the environment as it then is. */
-void process_title_init(int argc, char **argv);
+ * either; a program that execve starts gets the environment as it then is.
+ * Returns a copy of the arguments that stays as it is, to be used from then on; NULL: no
+ * memory. */
+char **process_title_init(int argc, char **argv) MUST_CHECK;
 
 /* What ps shows from now on; cut to the room that there is. */
 void process_title(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -229,21 +229,29 @@ parse_arguments(struct arguments *a, int argc, char **argv)
         a->path = DEFAULT_FILE;
 }
 
+/* For a start and for every reload. */
 static struct config *
-load_configuration(const struct arguments *a)
+load(void *arguments, struct buf *error)
 {
-    struct buf error = BUF_INIT;
-    struct config *config = config_load(a->path, &a->over, &error);
-    bool ok = config != NULL;
+    const struct arguments *a = arguments;
+    struct config *config = config_load(a->path, &a->over, error);
 
     config_wipe_environment();
-    if (ok && !a->check && !a->print && a->ask == NULL)
-        ok = config_resolve(config, &error);
-    if (!ok) {
+    if (config != NULL && !a->check && !a->print && a->ask == NULL &&
+        !config_resolve(config, error))
+        config_free(&config);
+    return config;
+}
+
+static struct config *
+load_configuration(struct arguments *a)
+{
+    struct buf error = BUF_INIT;
+    struct config *config = load(a, &error);
+
+    if (config == NULL)
         fprintf(stderr, "fetchd: %.*s%s\n", SPAN_FMT(buf_span(&error)),
                 a->path_is_default ? " (-c FILE, or --database URL --table NAME)" : "");
-        config_free(&config);
-    }
     buf_fini(&error);
     return config;
 }
@@ -267,7 +275,7 @@ check_configuration(const struct arguments *a, const struct config *config)
 /* "-s": the pid file is all there is to know, and "--pid-file" says it without a look at
  * a configuration that may be broken by now. */
 static int
-ask(const struct arguments *a)
+ask(struct arguments *a)
 {
     struct config *config = NULL;
     const char *pid_file = a->over.pid_file;
@@ -297,12 +305,14 @@ int
 main(int argc, char **argv)
 {
     struct arguments a = { 0 };
+    const struct master_plan plan = { load, &a };
     struct daemon_launch launch = DAEMON_LAUNCH_INIT;
     struct config *config;
     struct buf text = BUF_INIT;
     int code;
 
-    process_title_init(argc, argv);
+    if ((argv = process_title_init(argc, argv)) == NULL)
+        return EXIT_FAILURE;
     launch.given_fds = activation_take();
     process_own_descriptors(ACTIVATION_FIRST_FD + launch.given_fds);
     log_init("fetchd", LOG_LEVEL_INFO);
@@ -323,7 +333,5 @@ main(int argc, char **argv)
     }
     if (a.daemonize && daemon_begin(&launch) == -1)
         fatal("cannot go into the background");
-    code = master_run(config, &launch);
-    config_free(&config);
-    return code;
+    return master_run(&plan, config, &launch);
 }

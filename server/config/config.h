@@ -234,6 +234,11 @@ void config_wipe_environment(void);
  * configuration, passwords apart. */
 void config_print(const struct config *c, struct buf *out);
 
+/* The names of options that differ between the two and take effect only with the next
+ * start: "user, pid_file". */
+void config_restart_changes(const struct config *old, const struct config *new,
+                            struct buf *names);
+
 /* One line per option, tab separated: name, type, default, range, when a change
  * takes effect, help.  What "fetchd --options" prints and scripts/check-options
  * compares with etc/fetchd.conf. */

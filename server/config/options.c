@@ -45,7 +45,7 @@ static const struct {
 /* clang-format off */
 static const struct option options[] = {
     /* section, name, type, offset, default, min, max, reload, help */
-    { SECTION_TOP, "listen", OPTION_LISTEN, TOP(listens), "127.0.0.1:7070", 0, 0, RELOAD_RESTART,
+    { SECTION_TOP, "listen", OPTION_LISTEN, TOP(listens), "127.0.0.1:7070", 0, 0, RELOAD_GENERATION,
       "addresses to serve clients on, TCP or unix sockets" },
     { SECTION_TOP, "workers", OPTION_COUNT, TOP(workers), "0", 0, 256, RELOAD_GENERATION,
       "worker processes; 0: one for each core this process may use" },
@@ -53,7 +53,7 @@ static const struct option options[] = {
       "system user the workers run as; required when started as root" },
     { SECTION_TOP, "pid_file", OPTION_PATH, TOP(pid_file), "", 0, 0, RELOAD_RESTART,
       "file that holds the master's process id; empty: none" },
-    { SECTION_TOP, "backlog", OPTION_COUNT, TOP(backlog), "1024", 1, 65535, RELOAD_RESTART,
+    { SECTION_TOP, "backlog", OPTION_COUNT, TOP(backlog), "1024", 1, 65535, RELOAD_GENERATION,
       "connections the kernel queues before they are accepted" },
     { SECTION_TOP, "log_level", OPTION_LEVEL, TOP(log_level), "info", 0, 0, RELOAD_GENERATION,
       "least important kind of line that is logged" },

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "server/master/daemon.h"
 #include "server/master/house.h"
+#include "server/master/listeners.h"
 #include "server/master/signals.h"
 
 #include <errno.h>
@@ -28,15 +29,18 @@ child_live(const struct child_birth *birth, pid_t master)
     size_t i;
 
     signals_reset_child();
-    for (i = 0; i < birth->nforeign; i++) {
-        if (birth->foreign_fds[i] != -1)
-            close(birth->foreign_fds[i]);
+    for (i = 0; i < birth->ncontrols; i++) {
+        if (birth->controls[i] != -1)
+            close(birth->controls[i]);
     }
+    listeners_forsake(birth->listeners, h->config);
+    close(scoreboard_fd(h->board));
     daemon_leave(birth->launch);
     house_forsake(birth->house);
-    snprintf(name, sizeof(name), "worker/%zu", h->slot);
+    snprintf(name, sizeof(name), "worker/%zu", h->place);
     log_init(name, h->config->log_level);
-    process_title("fetchd: %s of %u", name, h->config->workers);
+    process_title("fetchd: worker %zu/%u gen %u", h->place, h->config->workers,
+                  h->generation);
     if (process_become(birth->identity, &what) == -1)
         fatal("cannot become %s: %s", birth->identity->name, what);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)

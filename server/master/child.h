@@ -14,6 +14,7 @@
 
 struct daemon_launch;
 struct house;
+struct listeners;
 
 #include <stddef.h>
 #include <sys/types.h>
@@ -21,10 +22,11 @@ struct house;
 struct child_birth {
     struct worker_heritage heritage;
     const struct process_identity *identity;
-    /* The master's ends of control sockets and whatever else a child must not hold;
-     * -1 entries are skipped. */
-    const int *foreign_fds;
-    size_t nforeign;
+    /* What the master holds and a child must not: its ends of control sockets (-1:
+     * none), listeners of other configurations. */
+    const int *controls;
+    size_t ncontrols;
+    const struct listeners *listeners;
     struct daemon_launch *launch;
     struct house *house;
 };

@@ -10,11 +10,16 @@
 static volatile sig_atomic_t pending[_NSIG];
 static sigset_t sleep_mask;
 
-static const int handled[] = { SIGTERM, SIGINT, SIGQUIT, SIGCHLD };
+static const int handled[] = { SIGTERM, SIGINT,  SIGQUIT, SIGCHLD,
+                               SIGHUP,  SIGTTIN, SIGTTOU, SIGWINCH };
 
 /* Later words of the master's; until it knows them they must not kill it. */
-static const int ignored[] = { SIGPIPE, SIGHUP,  SIGUSR1, SIGUSR2,
-                               SIGTTIN, SIGTTOU, SIGWINCH };
+static const int ignored[] = { SIGPIPE, SIGUSR1, SIGUSR2 };
+
+/* What a worker does not listen to: it is told so by its master, and Ctrl-C and a
+ * terminal's other words go to the whole group. */
+static const int not_for_children[] = { SIGINT,  SIGHUP,  SIGUSR1, SIGUSR2,
+                                        SIGTTIN, SIGTTOU, SIGWINCH };
 
 static void
 on_signal(int signal_number)
@@ -70,6 +75,6 @@ signals_reset_child(void)
 
     for (i = 0; i < ARRAY_LEN(handled); i++)
         set_handler(handled[i], SIG_DFL);
-    /* Ctrl-C goes to the whole group; only the master acts on it. */
-    set_handler(SIGINT, SIG_IGN);
+    for (i = 0; i < ARRAY_LEN(not_for_children); i++)
+        set_handler(not_for_children[i], SIG_IGN);
 }

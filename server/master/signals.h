@@ -18,7 +18,7 @@ void signals_init(void);
 /* The mask to sleep with. */
 const sigset_t *signals_sleep_mask(void);
 
-/* Has this signal come since the last time?  SIGTERM, SIGINT, SIGQUIT, SIGCHLD. */
+/* Has this signal come since the last time? */
 bool signals_take(int signal_number);
 
 /* In a fresh child: default handlers, nothing blocked later by accident; SIGPIPE and the

@@ -17,11 +17,14 @@
  * a copy of. */
 struct worker_heritage {
     const struct config *config;
+    unsigned generation; /* of the configuration */
     struct scoreboard *board;
-    size_t slot;
+    size_t slot;     /* in the scoreboard */
+    size_t place;    /* which of the wanted workers: below config->workers, mostly */
+    unsigned serial; /* of this child among all the server ever had */
     const int *listen_fds;
     size_t nlisten;
-    bool serving;   /* the server was ready once: a refused source ends nobody any more */
+    bool serving;   /* this configuration served once: a refused source ends nobody */
     int control_fd; /* SOCK_SEQPACKET to the master; its end of file is our end */
     size_t max_connections; /* of the whole server */
 };

@@ -17,6 +17,7 @@ from harness import mariadb
 from harness.fetchd import Config, Fetchd
 from harness.mariadb import MariaDB
 from harness.proxy import Proxy
+from harness.scenario import Scenario
 from harness.wait import BINARY, SLOW
 from harness.wire import Client
 
@@ -113,13 +114,12 @@ def client(server: Fetchd) -> Iterator[Client]:
         yield connection
 
 
-@pytest.fixture
-def start_fetchd() -> Iterator[Callable[..., Fetchd]]:
-    """Starts servers for this test: start_fetchd(config, ready=True, **more)."""
+def _start_and_check(kind: type[Fetchd]) -> Iterator[Callable[..., Any]]:
+    """Starts servers for a test and checks their ends after it."""
     started: list[Fetchd] = []
 
     def start(config: Config | str | None, ready: bool = True, **more: Any) -> Fetchd:
-        one = Fetchd(config, **more)
+        one = kind(config, **more)
         started.append(one)
         _running.append(one)
         return one.start() if ready else one.launch()
@@ -133,6 +133,18 @@ def start_fetchd() -> Iterator[Callable[..., Fetchd]]:
         except AssertionError as error:
             troubles.append(str(error))
     assert not troubles, "\n\n".join(troubles)
+
+
+@pytest.fixture
+def start_fetchd() -> Iterator[Callable[..., Fetchd]]:
+    """Starts servers for this test: start_fetchd(config, ready=True, **more)."""
+    yield from _start_and_check(Fetchd)
+
+
+@pytest.fixture
+def start_scenario() -> Iterator[Callable[..., Scenario]]:
+    """The same for the scenarios of the process model: harness/scenario.py."""
+    yield from _start_and_check(Scenario)
 
 
 @pytest.fixture

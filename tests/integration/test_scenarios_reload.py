@@ -1,0 +1,160 @@
+"""test_scenarios_reload.py - SIGHUP: a new generation of workers, or none at all."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from typing import Callable
+
+from harness.fetchd import shop
+from harness.load import Load, reference
+from harness.mariadb import MariaDB
+from harness.proxy import Proxy
+from harness.scenario import Scenario
+from harness.wait import wait_until
+from harness.wire import Client
+
+Start = Callable[..., Scenario]
+StartProxy = Callable[..., Proxy]
+
+
+def check_no_failure(load: Load) -> None:
+    """Every request of the load got every item."""
+    assert load.counts()["ok"] == len(load.outcomes), load.counts()
+    assert {short for o in load.outcomes for short in o.shorts} == {"ITEM"}
+
+
+def test_scenario_17_a_storm_of_hups_ends_with_the_last_one_in_effect(
+    shop_db: MariaDB, start_scenario: Start
+) -> None:
+    server = start_scenario(shop(shop_db.socket, workers=2))
+    for step in range(26):
+        server.signal(signal.SIGHUP)
+        start = time.monotonic()
+        wait_until(lambda: time.monotonic() - start >= step / 1000, 1)
+    server.rewrite(workers=3)
+    server.signal(signal.SIGHUP)
+    server.wait_log(r"reloaded generation=\S+ workers=3")
+    assert server.client().fetch(1).items == 1
+
+
+def test_scenario_18_a_broken_file_changes_nothing_and_is_reported(
+    shop_db: MariaDB, start_scenario: Start
+) -> None:
+    server = start_scenario(shop(shop_db.socket, workers=2))
+    pids, client = server.worker_pids(), server.client()
+    good = server.config.text()
+    for text, reason in (
+        (good.replace("= 2\n", '= "many"\n'), r"fetchd\.conf:2: workers: expected"),
+        (good + "no_such_option = 1\n", r"fetchd\.conf:[0-9]+: .*no_such_option"),
+        (good.replace("127.0.0.1:0", "192.0.2.1:70"), "cannot listen on 192.0.2.1:70"),
+    ):
+        server.allowed_errors.append("reload refused")
+        server.rewrite(text)
+        assert reason and server.reload(rf"reload refused: .*{reason}")
+        assert server.worker_pids() == pids
+        assert client.fetch(1).items == 1
+    server.rewrite(good)
+    server.reload(r"reloaded generation=2 ")
+    assert not set(server.wait_workers(2)) & set(pids)
+
+
+def test_scenario_19_a_generation_that_never_gets_ready_is_rolled_back(
+    shop_db: MariaDB, start_proxy: StartProxy, start_scenario: Start
+) -> None:
+    road = start_proxy(shop_db)
+    server = start_scenario(shop(shop_db.socket, workers=2, start_timeout="1s"))
+    pids, client = server.worker_pids(), server.client()
+    road.frozen = True  # whoever connects waits for a greeting
+    server.allowed_errors += ["not ready within start_timeout", "reload rolled back"]
+    server.config.databases["main"].update(socket=road.socket, connect_timeout="1m")
+    server.rewrite()
+    assert "was not ready within start_timeout" in server.reload("reload rolled back")
+    assert server.wait_workers(2) == pids
+    assert client.fetch(1).items == 1
+    server.config.databases["main"].update(socket=shop_db.socket)
+    server.rewrite()
+    server.reload()
+
+
+def test_a_generation_that_refuses_its_configuration_is_rolled_back(
+    shop_db: MariaDB, start_scenario: Start
+) -> None:
+    server = start_scenario(shop(shop_db.socket, workers=2))
+    pids = server.worker_pids()
+    server.config.sources["lost"] = {"database": "main", "table": "no_such_table"}
+    server.rewrite()
+    server.allowed_errors.append("reload rolled back")
+    assert "no_such_table" in server.reload("reload rolled back")
+    assert server.wait_workers(2) == pids
+    del server.config.sources["lost"]
+    server.config.sources["again"] = {"database": "main", "table": "items", "key": "id"}
+    server.rewrite()
+    server.reload()
+    assert server.client().fetch("again:1").items == 1
+
+
+def test_scenario_23_ttin_and_ttou_add_and_remove_a_worker_never_the_last(
+    shop_db: MariaDB, start_scenario: Start
+) -> None:
+    server = start_scenario(shop(shop_db.socket, workers=2))
+    for count in (3, 4, 5):
+        server.signal(signal.SIGTTIN)
+        server.wait_workers(count)
+    for count in (4, 3, 2, 1):
+        server.signal(signal.SIGTTOU)
+        server.wait_workers(count)
+    server.signal(signal.SIGTTOU)
+    server.wait_log("workers stay at 1")
+    assert server.client().fetch(1).items == 1
+    server.reload(r"reloaded generation=2 workers=2")  # what the file says
+
+
+def test_scenario_24_winch_drains_the_workers_and_hup_resumes(
+    shop_db: MariaDB, start_scenario: Start
+) -> None:
+    server = start_scenario(shop(shop_db.socket, workers=2))
+    idle = server.client()
+    assert idle.fetch(1).items == 1
+    server.signal(signal.SIGWINCH)
+    assert idle.rest() == b""
+    server.wait_workers(0)
+    queued = [server.client() for _ in range(20)]
+    asked = [client.ask_fetch([1 + n]) for n, client in enumerate(queued)]
+    assert not any(client.pending() for client in queued)
+    server.reload()
+    for client, keys in zip(queued, asked):
+        assert client.read_answer(keys).items == 1
+
+
+def test_a_reload_changes_the_addresses_it_listens_on(
+    shop_db: MariaDB, start_scenario: Start
+) -> None:
+    server = start_scenario(shop(shop_db.socket, workers=2))
+    path = server.dir / "sock"
+    server.rewrite(listen=["127.0.0.1:0", f"unix:{path}"])
+    server.reload()
+    first, second = server.addresses()
+    assert second == f"unix:{path}"  # the port stayed the same, and is not announced again
+    assert server.client().fetch(1).items == 1
+    with Client(str(path)) as client:
+        assert client.fetch(2).items == 1
+    server.rewrite(listen=f"unix:{path}", pid_file=str(server.dir / "pid"))
+    server.reload()
+    server.wait_log("no longer listening address=127.0.0.1:0")
+    assert server.log_lines("only after a restart: pid_file")
+    server.wait_workers(2)
+    wait_until(lambda: refused(server.address), 5, "the port to be closed")
+    with Client(str(path)) as client:
+        assert client.fetch(3).items == 1
+    assert first.startswith("127.0.0.1:")
+
+
+def refused(address: tuple[str, int]) -> bool:
+    """Does nobody listen there?"""
+    try:
+        Client(address).close()
+        return False
+    except ConnectionError:
+        return True
