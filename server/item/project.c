@@ -9,11 +9,16 @@
 static const char *
 skip_string(const char *p, const char *end)
 {
-    for (p++; p < end && *p != '"'; p++) {
-        if (*p == '\\')
-            p++;
+    const char *from = ++p, *before;
+
+    while (p < end && (p = memchr(p, '"', (size_t)(end - p))) != NULL) {
+        for (before = p; before > from && before[-1] == '\\'; before--)
+            ;
+        if ((p - before) % 2 == 0)
+            return p + 1;
+        from = ++p; /* it is escaped */
     }
-    return p < end ? p + 1 : end;
+    return end;
 }
 
 static const char *
@@ -130,9 +135,29 @@ json_find(struct span object, struct span path, struct span *value)
     return false;
 }
 
+bool
+json_find_next(struct json_walk *from, struct span object, struct span path,
+               struct span *value)
+{
+    const char *begun = from->p;
+    struct span member;
+
+    while (json_walk_next(from, &member, value)) {
+        if (span_equal(member, path))
+            return true;
+    }
+    *from = json_walk_begin(object);
+    while (from->p != begun && json_walk_next(from, &member, value)) {
+        if (span_equal(member, path))
+            return true;
+    }
+    return memchr(path.p, '.', path.n) != NULL && json_find(object, path, value);
+}
+
 void
 json_project(struct buf *out, struct span object, const struct span *fields, size_t n)
 {
+    struct json_walk walk = json_walk_begin(object);
     struct span value;
     size_t i;
 
@@ -142,7 +167,9 @@ json_project(struct buf *out, struct span object, const struct span *fields, siz
             buf_append_char(out, ',');
         json_append_string(out, fields[i]);
         buf_append_char(out, ':');
-        buf_append_span(out, json_find(object, fields[i], &value) ? value : SPAN("null"));
+        buf_append_span(out, json_find_next(&walk, object, fields[i], &value)
+                                 ? value
+                                 : SPAN("null"));
     }
     buf_append_char(out, '}');
 }

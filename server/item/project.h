@@ -36,6 +36,12 @@ bool json_elements_next(struct json_walk *walk, struct span *value) MUST_CHECK;
  * between the points one inside the other ("attrs.color").  false: nothing there. */
 bool json_find(struct span object, struct span path, struct span *value) MUST_CHECK;
 
+/* The same for somebody who asks for one field after the other: 'from' is where the walk
+ * over 'object' stands, and the search goes on there and round, so that fields asked for
+ * in their own order cost one walk.  Of a name that stands there twice, either. */
+bool json_find_next(struct json_walk *from, struct span object, struct span path,
+                    struct span *value) MUST_CHECK;
+
 /* Appends an object that holds only 'fields' of 'object', in that order, each named as
  * asked; what is not there is null. */
 void json_project(struct buf *out, struct span object, const struct span *fields,

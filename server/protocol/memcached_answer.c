@@ -66,7 +66,7 @@ memcached_answer_values(struct buf *out, const struct command *c, const struct r
     for (i = r->first; i < r->last; i++) {
         if (item_present(r->results[i].status))
             append_value(out, &r->results[i], with_cas);
-        if (reply_is_full(r, out, i, 0))
+        if (reply_is_full(r, out, i, r->last, 0))
             return;
     }
     BUF_APPEND_LIT(out, "END\r\n");

@@ -15,8 +15,9 @@ void native_append_help(struct buf *out);
 /* "#tag " when the command has one. */
 void native_append_tag(struct buf *out, const struct command *c);
 
-/* The DATA line of as=array, map or columns. */
-void native_append_data(struct buf *out, const struct command *c, const struct reply *r);
+/* The DATA line of as=array, map or columns.  false: the rest of it follows later. */
+bool native_append_data(struct buf *out, const struct command *c, const struct reply *r)
+    MUST_CHECK;
 
 /* " status=ISMF...", a letter for each position. */
 void native_append_statuses(struct buf *out, const struct reply *r);

@@ -27,9 +27,6 @@ native_append_tag(struct buf *out, const struct command *c)
     buf_append_char(out, ' ');
 }
 
-/* A byte is copied while so many are looked through for a field. */
-#define FIELDS_PER_BYTE 8
-
 static char *
 put(char *to, struct span s)
 {
@@ -106,8 +103,8 @@ append_lines_of_results(struct buf *out, const struct command *c, const struct r
         const struct item_result *result = &r->results[r->due == NULL ? i : r->due[i]];
 
         append_line(out, c, result);
-        work += result->json.n * c->nfields / FIELDS_PER_BYTE;
-        if (reply_is_full(r, out, i, work))
+        work += c->nfields > 0 ? result->json.n : 0;
+        if (reply_is_full(r, out, i, r->last, work))
             return false;
     }
     return true;
@@ -157,11 +154,10 @@ append_done(struct buf *out, const struct command *c, const struct reply *r)
 static void
 answer_fetch(struct buf *out, const struct command *c, const struct reply *r)
 {
-    if (c->layout != LAYOUT_LINES)
-        native_append_data(out, c, r);
-    else if (!append_lines_of_results(out, c, r))
-        return;
-    if (r->more)
+    bool all = c->layout == LAYOUT_LINES ? append_lines_of_results(out, c, r)
+                                         : native_append_data(out, c, r);
+
+    if (!all || r->more)
         return;
     append_traces(out, c, r);
     append_done(out, c, r);

@@ -28,18 +28,21 @@ append_item(struct buf *out, const struct command *c, const struct item_result *
         json_project(out, r->json, c->fields, c->nfields);
 }
 
-static void
+/* false, here and below: the rest follows later. */
+static bool
 append_array(struct buf *out, const struct command *c, const struct reply *r)
 {
-    size_t i;
+    size_t work = 0, i;
 
-    buf_append_char(out, '[');
-    for (i = 0; i < r->nresults; i++) {
-        if (i > 0)
-            buf_append_char(out, ',');
+    for (i = r->first; i < r->nresults; i++) {
+        buf_append_char(out, i == 0 ? '[' : ',');
         append_item(out, c, &r->results[i]);
+        work += c->nfields > 0 ? r->results[i].json.n : 0;
+        if (reply_is_full(r, out, i, r->nresults, work))
+            return false;
     }
     buf_append_char(out, ']');
+    return true;
 }
 
 /* --- map ------------------------------------------------------------------------- */
@@ -60,42 +63,58 @@ compare_keys(const void *a, const void *b)
 }
 
 /* Sorted, so that a key asked twice is one member: JSON forgives no duplicates. */
-static void
-append_map(struct buf *out, const struct command *c, const struct reply *r)
+static const struct item_result **
+sort_results(const struct reply *r)
 {
     const struct item_result **sorted = malloc((r->nresults + 1) * sizeof(*sorted));
-    bool first = true;
     size_t i;
 
-    if (sorted == NULL) {
-        out->failed = true;
-        return;
-    }
-    for (i = 0; i < r->nresults; i++)
+    for (i = 0; i < r->nresults && sorted != NULL; i++)
         sorted[i] = &r->results[i];
-    qsort(sorted, r->nresults, sizeof(*sorted), compare_keys);
-    buf_append_char(out, '{');
-    for (i = 0; i < r->nresults; i++) {
+    if (sorted != NULL)
+        qsort(sorted, r->nresults, sizeof(*sorted), compare_keys);
+    return sorted;
+}
+
+static bool
+append_map(struct buf *out, const struct command *c, const struct reply *r)
+{
+    const struct item_result **sorted = *r->kept;
+    bool comma = r->first > 0;
+    size_t work = 0, i;
+
+    if (sorted == NULL && (*r->kept = sorted = sort_results(r)) == NULL) {
+        out->failed = true;
+        return true;
+    }
+    if (r->first == 0)
+        buf_append_char(out, '{');
+    for (i = r->first; i < r->nresults; i++) {
         if (i > 0 && span_equal(sorted[i]->key, sorted[i - 1]->key))
             continue;
         if (!utf8_valid(sorted[i]->key))
             continue; /* cannot be a name in JSON; the letters still tell its fate */
-        if (!first)
+        if (comma)
             buf_append_char(out, ',');
-        first = false;
+        comma = true;
         json_append_string(out, sorted[i]->key);
         buf_append_char(out, ':');
         append_item(out, c, sorted[i]);
+        work += c->nfields > 0 ? sorted[i]->json.n : 0;
+        if (reply_is_full(r, out, i, r->nresults, work))
+            return false;
     }
     buf_append_char(out, '}');
-    free(sorted);
+    return true;
 }
 
 /* --- columns ----------------------------------------------------------------------- */
 
+/* One block, kept between the parts of the answer. */
 struct columns {
     struct span *names; /* as written in JSON, without quotes */
     size_t n;
+    struct json_walk walks[]; /* where the last column ended, in each item */
 };
 
 static bool
@@ -135,8 +154,28 @@ columns_gather(struct columns *cols, const struct reply *r)
     }
 }
 
+static struct columns *
+columns_new(const struct command *c, const struct reply *r)
+{
+    size_t walks = r->nresults * sizeof(struct json_walk), i;
+    struct columns *cols =
+        malloc(sizeof(*cols) + walks + COLUMNS_MAX * sizeof(struct span));
+
+    if (cols == NULL)
+        return NULL;
+    cols->n = 0;
+    cols->names = (struct span *)(cols->walks + r->nresults);
+    for (i = 0; i < r->nresults; i++)
+        cols->walks[i] = json_walk_begin(r->results[i].json);
+    if (c->nfields == 0)
+        columns_gather(cols, r);
+    return cols;
+}
+
+/* Columns in the items' own order cost one walk through each. */
 static void
-append_column(struct buf *out, const struct reply *r, struct span path)
+append_column(struct buf *out, const struct reply *r, struct json_walk *walks,
+              struct span path)
 {
     struct span value;
     size_t i;
@@ -146,7 +185,7 @@ append_column(struct buf *out, const struct reply *r, struct span path)
         if (i > 0)
             buf_append_char(out, ',');
         if (item_present(r->results[i].status) &&
-            json_find(r->results[i].json, path, &value))
+            json_find_next(&walks[i], r->results[i].json, path, &value))
             buf_append_span(out, value);
         else
             BUF_APPEND_LIT(out, "null");
@@ -154,54 +193,67 @@ append_column(struct buf *out, const struct reply *r, struct span path)
     buf_append_char(out, ']');
 }
 
-static void
+/* What a column costs beside its bytes, for each item that it is looked for in. */
+#define COLUMN_WORK 32
+
+static bool
 append_columns(struct buf *out, const struct command *c, const struct reply *r)
 {
-    struct columns cols = { malloc(COLUMNS_MAX * sizeof(struct span)), 0 };
-    size_t i;
+    struct columns *cols = *r->kept;
+    size_t work = 0, n, i;
 
-    if (cols.names == NULL) {
+    if (cols == NULL && (*r->kept = cols = columns_new(c, r)) == NULL) {
         out->failed = true;
-        return;
+        return true;
     }
-    if (c->nfields == 0)
-        columns_gather(&cols, r);
-    buf_append_char(out, '{');
-    for (i = 0; i < (c->nfields == 0 ? cols.n : c->nfields); i++) {
+    n = c->nfields == 0 ? cols->n : c->nfields;
+    if (r->first == 0)
+        buf_append_char(out, '{');
+    for (i = r->first; i < n; i++) {
         if (i > 0)
             buf_append_char(out, ',');
         if (c->nfields == 0) {
             buf_append_char(out, '"');
-            buf_append_span(out, cols.names[i]);
+            buf_append_span(out, cols->names[i]);
             buf_append_char(out, '"');
         } else {
             json_append_string(out, c->fields[i]);
         }
         buf_append_char(out, ':');
-        append_column(out, r, c->nfields == 0 ? cols.names[i] : c->fields[i]);
+        append_column(out, r, cols->walks,
+                      c->nfields == 0 ? cols->names[i] : c->fields[i]);
+        work += r->nresults * COLUMN_WORK;
+        if (reply_is_full(r, out, i, n, work))
+            return false;
     }
     buf_append_char(out, '}');
-    free(cols.names);
+    return true;
 }
 
-void
+bool
 native_append_data(struct buf *out, const struct command *c, const struct reply *r)
 {
-    native_append_tag(out, c);
-    BUF_APPEND_LIT(out, "DATA ");
+    bool all = true;
+
+    if (r->first == 0) {
+        native_append_tag(out, c);
+        BUF_APPEND_LIT(out, "DATA ");
+    }
     switch (c->layout) {
     case LAYOUT_LINES:
     case LAYOUT_ARRAY:
-        append_array(out, c, r);
+        all = append_array(out, c, r);
         break;
     case LAYOUT_MAP:
-        append_map(out, c, r);
+        all = append_map(out, c, r);
         break;
     case LAYOUT_COLUMNS:
-        append_columns(out, c, r);
+        all = append_columns(out, c, r);
         break;
     }
-    BUF_APPEND_LIT(out, "\r\n");
+    if (all)
+        BUF_APPEND_LIT(out, "\r\n");
+    return all;
 }
 
 void

@@ -176,6 +176,7 @@ struct reply {
     size_t last;
     size_t full;
     size_t *next;
+    void **kept;      /* what it remembers for that: one block, freed with the request */
     size_t forgotten; /* COMMAND_INVALIDATE: keys of which something was cached */
     bool denied;      /* COMMAND_INVALIDATE and _FLUSH: not from this address */
     bool more;        /* lines of this answer follow later: do not close it yet */
@@ -190,12 +191,13 @@ struct reply {
     void *arg;
 };
 
-/* Must the answer end here, result number 'i' said, because it is long?  'work' is what it
- * cost beside its bytes, in bytes. */
+/* Must the answer end here, number 'i' of 'count' said, because it is long?  'work' is
+ * what it cost beside its bytes, in bytes. */
 static inline bool
-reply_is_full(const struct reply *r, const struct buf *out, size_t i, size_t work)
+reply_is_full(const struct reply *r, const struct buf *out, size_t i, size_t count,
+              size_t work)
 {
-    if (r->full == 0 || buf_size(out) + work < r->full || i + 1 >= r->last)
+    if (r->full == 0 || buf_size(out) + work < r->full || i + 1 >= count)
         return false;
     *r->next = i + 1;
     return true;

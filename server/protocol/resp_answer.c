@@ -246,7 +246,7 @@ resp_answer_mget(struct buf *out, const struct command *c, const struct reply *r
         resp_put_array(out, r->nresults);
     for (i = r->first; i < r->last; i++) {
         put_item(out, &r->results[i], r->session);
-        if (reply_is_full(r, out, i, 0))
+        if (reply_is_full(r, out, i, r->last, 0))
             return;
     }
 }

@@ -80,6 +80,7 @@ request_open_extras(struct request *r)
 static void
 request_close_extras(struct request *r)
 {
+    free(r->kept);
     free(r->traces);
     free(r->due);
 }
@@ -308,16 +309,17 @@ bool
 request_render(struct request *r, struct buf *out, size_t full, usec_t now)
 {
     struct worker *w = r->client->worker;
-    size_t next = r->due == NULL ? r->n : r->ndue;
+    size_t next = SIZE_MAX;
     struct reply reply = {
         .results = r->results,
         .nresults = r->n,
         .traces = r->traces,
         .due = r->due,
         .first = r->shown,
-        .last = next,
+        .last = r->due == NULL ? r->n : r->ndue,
         .full = full,
         .next = &next,
+        .kept = &r->kept,
         .forgotten = r->forgetting.forgotten,
         .denied = r->forgetting.denied,
         .more = !r->complete,
@@ -331,8 +333,8 @@ request_render(struct request *r, struct buf *out, size_t full, usec_t now)
     };
 
     r->command.answer(out, &r->command, &reply);
-    r->shown = next;
-    if (next < reply.last)
+    r->shown = next == SIZE_MAX ? reply.last : next;
+    if (next != SIZE_MAX)
         return false;
     if (r->complete && r->n > 0)
         request_count_fates(r, w->metrics);

@@ -50,7 +50,8 @@ struct request {
     struct item_trace *traces;    /* NULL, or one for each place */
     uint32_t *due;                /* as_done: places in the order they became known */
     size_t ndue;
-    size_t shown; /* of those, already said; else places already said */
+    size_t shown; /* of those, already said; else parts of the answer already said */
+    void *kept;   /* by the dialect, between those parts */
     struct item_result *results;
     struct request_place *places;
     struct item_pack **packs;

@@ -42,19 +42,40 @@ fetch_as(enum command_layout layout, const struct span *fields, size_t nfields)
     return c;
 }
 
+/* The answer in parts of 'full' bytes; 0: in one. */
+static void
+check_parts(const struct command *c, size_t n, size_t full, const char *expected)
+{
+    void *kept = NULL;
+    size_t next = 0, parts = 0;
+    struct reply r = { .results = results, .nresults = n, .last = n, .elapsed = 1500 };
+    struct buf out = BUF_INIT, part = BUF_INIT;
+
+    r.next = &next;
+    r.kept = &kept;
+    r.full = full;
+    for (; next != SIZE_MAX; parts++) {
+        r.first = next;
+        next = SIZE_MAX;
+        buf_clear(&part);
+        native_answer(&part, c, &r);
+        assert_false(buf_failed(&part));
+        buf_append_span(&out, buf_span(&part));
+    }
+    buf_append_char(&out, '\0');
+    assert_string_equal(out.data, expected);
+    assert_true(full == 0 ? parts == 1 : parts <= n + 1);
+    buf_fini(&part);
+    buf_fini(&out);
+    free(kept);
+}
+
 static void
 check(const struct command *c, size_t n, const char *expected)
 {
-    const struct reply r = {
-        .results = results, .nresults = n, .last = n, .elapsed = 1500
-    };
-    struct buf out = BUF_INIT;
-
-    native_answer(&out, c, &r);
-    assert_false(buf_failed(&out));
-    buf_append_char(&out, '\0');
-    assert_string_equal(out.data, expected);
-    buf_fini(&out);
+    check_parts(c, n, 0, expected);
+    check_parts(c, n, 1, expected);
+    check_parts(c, n, 100, expected);
 }
 
 #define A "{\"id\":7,\"name\":\"a,b\",\"in\":{\"x\":1}}"
@@ -211,9 +232,10 @@ a_map_of_odd_keys_is_strict_json(void **state)
         { TEXT("\xff"), NO_JSON, ITEM_FAIL_BADID, 0 },
     };
     struct command c = fetch_as(LAYOUT_MAP, NULL, 0);
-    const struct reply r = { .results = odd,
-                             .nresults = ARRAY_LEN(odd),
-                             .last = ARRAY_LEN(odd) };
+    void *kept = NULL;
+    const struct reply r = {
+        .results = odd, .nresults = ARRAY_LEN(odd), .last = ARRAY_LEN(odd), .kept = &kept
+    };
     struct buf out = BUF_INIT, checked = BUF_INIT;
     const char *end;
 
@@ -228,6 +250,7 @@ a_map_of_odd_keys_is_strict_json(void **state)
     assert_string_equal(checked.data, "{\"\\\"\\\\\":{},\"\xf0\x9f\x98\x80\":null}");
     buf_fini(&out);
     buf_fini(&checked);
+    free(kept);
 }
 
 int

@@ -200,6 +200,33 @@ json_project_always_makes_strict_json(void **state)
     buf_fini(&checked);
 }
 
+/* Wherever the walk stands, what is found is what is found from the beginning. */
+static void
+json_find_next_finds_the_same_in_any_order(void **state)
+{
+    static const char *const paths[] = {
+        "id",  "name", "empty", "price", "none", "nosuch", "attrs.color", "attrs.in.n",
+        "a.b", "a",    "a.c.d", "list",  "{",    "last",   "yes",         "",
+    };
+    const struct span object = span_str(item);
+    size_t step, i, at;
+
+    (void)state;
+    for (step = 1; step < ARRAY_LEN(paths); step += 2) { /* odd: all are met */
+        struct json_walk walk = json_walk_begin(object);
+
+        for (i = at = 0; i < 2 * ARRAY_LEN(paths); i++) {
+            struct span path = span_str(paths[at]), one = SPAN("-"), other = SPAN("-");
+
+            assert_int_equal(json_find_next(&walk, object, path, &one),
+                             json_find(object, path, &other));
+            if (json_find(object, path, &other))
+                assert_ptr_equal(one.p, other.p);
+            at = (at + step) % ARRAY_LEN(paths);
+        }
+    }
+}
+
 int
 main(void)
 {
@@ -210,6 +237,7 @@ main(void)
         cmocka_unit_test(json_project_shows_the_fields_asked_in_their_order),
         cmocka_unit_test(json_project_escapes_the_names_of_fields),
         cmocka_unit_test(json_project_always_makes_strict_json),
+        cmocka_unit_test(json_find_next_finds_the_same_in_any_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
