@@ -82,6 +82,7 @@ COMMON  := $(filter $(BUILD)/common/%,$(OBJECTS))
 HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(UNIT)))
 TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(filter tests/unit/test_%,$(UNIT)))
 LOAD_OBJECTS := $(LOAD:%.c=$(BUILD)/%.o)
+LOAD_PARTS   := $(filter-out %/loadgen.o,$(LOAD_OBJECTS))
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,\
                            $(filter-out %/fuzz_driver.c,$(FUZZ)))
 ALL_OBJECTS  := $(OBJECTS) $(UNIT:%.c=$(BUILD)/%.o) $(LOAD_OBJECTS) $(FUZZ:%.c=$(BUILD)/%.o)
@@ -121,10 +122,17 @@ $(BUILD)/fetchd: $(OBJECTS) $(BUILD)/objects
 	$(SAY) "  LD $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(OBJECTS) $(PKG_LIBS)
 
-$(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(HELPERS) $(BUILD)/libfetchd.a
+$(BUILD)/libload.a: $(LOAD_PARTS) $(BUILD)/objects
+	$(SAY) "  AR $@"
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $(LOAD_PARTS)
+
+$(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(HELPERS) $(BUILD)/libload.a \
+          $(BUILD)/libfetchd.a
 	$(SAY) "  LD $@"
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(HELPERS) $(BUILD)/libfetchd.a $(PKG_LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(HELPERS) $(BUILD)/libload.a \
+	    $(BUILD)/libfetchd.a $(PKG_LIBS) -lcmocka -lm
 
 $(BUILD)/loadgen: $(LOAD_OBJECTS) $(COMMON) $(BUILD)/objects
 	$(SAY) "  LD $@"

@@ -7,7 +7,6 @@
 #ifndef TESTS_LOAD_DATABASE_H
 #define TESTS_LOAD_DATABASE_H
 
-#include "common/clock.h"
 #include "common/compiler.h"
 #include "tests/load/plan.h"
 #include "tests/load/tally.h"
@@ -23,7 +22,7 @@ MYSQL *database_open(const struct plan *plan, const char *schema) MUST_CHECK;
 int database_fill(const struct plan *plan) MUST_CHECK;
 
 /* Runs the plan over plan->threads connections, one statement per id.
- * 'elapsed' as fetch_run.  -1: could not start, said on stderr. */
-int pool_run(const struct plan *plan, struct tally *t, usec_t *elapsed) MUST_CHECK;
+ * -1: could not start, said on stderr. */
+int pool_run(const struct plan *plan, struct tally *t) MUST_CHECK;
 
 #endif

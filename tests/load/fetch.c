@@ -1,5 +1,5 @@
 /*
- * fetch.c - the closed loop against fetchd.
+ * fetch.c - the loop against a server.
  *
  * One process, one epoll.  A connection owns a ring of requests: answers come back
  * in request order, so the oldest request in the ring is the one being answered.
@@ -7,16 +7,24 @@
  *     ring:   [answered] [being answered] [sent] [sent] [free]
  *                         ^ head                  ^ head + inflight
  *
- * When the time is over nothing more is sent, the tally is frozen and the answers
- * still due are awaited, at most GRACE; what is missing then counts as lost.
+ * Closed loop: a connection asks again as soon as it has room.  When the time is over
+ * nothing more is sent, the tally is frozen and the answers still due are awaited.
+ * Open loop: requests fall due at the plan's rate whatever the server does, and one that
+ * finds no connection with room waits for it; its latency counts from when it was due,
+ * so a server that stalls is charged for all it held up.  What fell due within the time
+ * is all sent and all counted.
+ * Either way answers are awaited for GRACE at most; what is missing then is lost.
  */
 #include "tests/load/fetch.h"
 
 #include "common/buf.h"
 #include "common/net.h"
-#include "tests/load/ids.h"
+#include "tests/load/deck.h"
+#include "tests/load/dialect.h"
+#include "tests/load/echo.h"
+#include "tests/load/expect.h"
+#include "tests/load/pace.h"
 #include "tests/load/reply.h"
-#include "tests/load/row.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,14 +34,15 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define READ_BYTES (128 << 10)
-#define EVENTS 64
+#define READ_BYTES ((size_t)256 << 10)
+#define EVENTS 256
 #define GRACE (10 * USEC_PER_SEC)
-#define RECONNECT_MS 10
+#define RECONNECT (10 * USEC_PER_MSEC)
+#define IDLE (100 * USEC_PER_MSEC)
 
 struct conn {
-    int fd; /* -1: not connected */
-    struct buf in;
+    int fd;        /* -1: not connected */
+    struct buf in; /* what came of an answer that is not whole yet */
     struct buf out;
     bool wants_write;
     struct reply *ring;
@@ -44,11 +53,18 @@ struct conn {
 struct fetch {
     const struct plan *plan;
     struct tally *tally;
+    struct judge judge;
     struct net_addr addr;
-    struct ids *ids;
+    struct deck *deck;
+    struct expect *expect;
+    uint32_t *echo; /* the ids that an echo server answers with, or NULL */
+    struct pace pace;
     struct conn *conns;
+    size_t turn; /* the connection that gets the next request of an open loop */
+    char *read_buffer;
     int epoll;
     usec_t end;
+    uint64_t most; /* requests to be sent; 0: no bound but the time */
     uint64_t sent;
     uint64_t inflight;
     size_t down; /* connections to be opened again */
@@ -125,51 +141,82 @@ conn_write(struct fetch *f, struct conn *c)
     conn_watch(f, c, buf_size(&c->out) > 0);
 }
 
+/* May one more request be sent?  'sent' becomes the moment its latency counts from. */
 static bool
-may_send(const struct fetch *f)
+may_send(const struct fetch *f, usec_t now, usec_t *sent)
 {
-    return !f->tally->frozen && (f->plan->requests == 0 || f->sent < f->plan->requests);
+    if (f->most > 0 && f->sent >= f->most)
+        return false;
+    *sent = f->plan->rate > 0 ? pace_due(&f->pace, f->sent) : now;
+    return f->plan->rate > 0 ? *sent <= now && *sent < f->end : !f->tally->frozen;
 }
 
-/* Fills the ring with new requests and sends them with one write. */
+/* Puts one new request into the ring. */
 static void
-conn_ask(struct fetch *f, struct conn *c, usec_t now)
+conn_put(struct fetch *f, struct conn *c, usec_t sent)
 {
-    size_t i;
+    size_t at = (c->head + c->inflight) % f->plan->pipeline;
+    const uint32_t *ids = deck_deal(f->deck);
 
-    while (c->inflight < f->plan->pipeline && may_send(f)) {
-        struct reply *r = &c->ring[(c->head + c->inflight) % f->plan->pipeline];
+    reply_begin(&c->ring[at], f->echo != NULL ? f->echo : ids, f->plan->ids, sent);
+    f->plan->dialect->ask(&c->out, ids, f->plan->ids);
+    c->inflight++;
+    f->inflight++;
+    f->sent++;
+}
 
-        ids_draw(f->ids, r->ids, r->nids);
-        reply_begin(r, now);
-        BUF_APPEND_LIT(&c->out, "fetch");
-        for (i = 0; i < r->nids; i++) {
-            char *to = buf_reserve(&c->out, 11);
-
-            if (to == NULL)
-                break;
-            *to = ' ';
-            buf_commit(&c->out, 1 + row_digits(r->ids[i], to + 1));
-        }
-        BUF_APPEND_LIT(&c->out, "\r\n");
-        c->inflight++;
-        f->inflight++;
-        f->sent++;
-    }
+static void
+conn_send(struct fetch *f, struct conn *c)
+{
     if (buf_failed(&c->out))
         conn_lost(f, c, "out of memory");
     else
         conn_write(f, c);
 }
 
-/* Hands what has come to the requests it answers. */
+/* Fills the ring with new requests and sends them with one write. */
 static void
-conn_judge(struct fetch *f, struct conn *c, usec_t now)
+conn_ask(struct fetch *f, struct conn *c, usec_t now)
+{
+    usec_t sent;
+
+    if (c->fd == -1 || c->inflight == f->plan->pipeline)
+        return;
+    while (c->inflight < f->plan->pipeline && may_send(f, now, &sent))
+        conn_put(f, c, sent);
+    if (buf_size(&c->out) > 0)
+        conn_send(f, c);
+}
+
+/* Open loop: gives what is due to connections with room, one each in turn. */
+static void
+ask_due(struct fetch *f, usec_t now)
+{
+    size_t n = f->plan->connections, full = 0;
+    usec_t sent;
+
+    while (full < n && may_send(f, now, &sent)) {
+        struct conn *c = &f->conns[f->turn];
+
+        f->turn = f->turn + 1 == n ? 0 : f->turn + 1;
+        if (c->fd == -1 || c->inflight == f->plan->pipeline) {
+            full++;
+            continue;
+        }
+        full = 0;
+        conn_put(f, c, sent);
+        conn_send(f, c);
+    }
+}
+
+/* Hands 'in' to the requests it answers; returns how much of it is done with. */
+static size_t
+conn_judge(struct fetch *f, struct conn *c, struct span in, usec_t now)
 {
     enum reply_state state = REPLY_DONE;
-    size_t used;
+    size_t used, done = 0;
 
-    while (state == REPLY_DONE && buf_size(&c->in) > 0) {
+    while (state == REPLY_DONE && done < in.n) {
         struct reply *r = &c->ring[c->head];
 
         if (c->inflight == 0) {
@@ -177,43 +224,56 @@ conn_judge(struct fetch *f, struct conn *c, usec_t now)
             state = REPLY_BROKEN;
             break;
         }
-        state = reply_feed(r, f->plan, f->tally, buf_span(&c->in), &used);
-        buf_consume(&c->in, used);
+        state = f->plan->dialect->feed(r, &f->judge, span_of(in.p + done, in.n - done),
+                                       &used);
+        done += used;
         if (state == REPLY_DONE) {
             tally_request(f->tally, now - r->sent);
-            c->head = (c->head + 1) % f->plan->pipeline;
+            c->head = c->head + 1 == f->plan->pipeline ? 0 : c->head + 1;
             c->inflight--;
             f->inflight--;
         }
     }
     if (state == REPLY_BROKEN)
         conn_lost(f, c, "framing lost");
+    return done;
+}
+
+/* Judges what was read: where it lies, unless something waited for it. */
+static void
+conn_take(struct fetch *f, struct conn *c, struct span read, usec_t now)
+{
+    size_t done;
+
+    if (buf_size(&c->in) > 0) {
+        buf_append_span(&c->in, read);
+        if (!buf_failed(&c->in))
+            buf_consume(&c->in, conn_judge(f, c, buf_span(&c->in), now));
+    } else {
+        done = conn_judge(f, c, read, now);
+        if (c->fd != -1)
+            buf_append(&c->in, read.p + done, read.n - done);
+    }
+    if (buf_failed(&c->in))
+        conn_lost(f, c, "out of memory");
 }
 
 static void
 conn_read(struct fetch *f, struct conn *c)
 {
-    char *to = buf_reserve(&c->in, READ_BYTES);
+    ssize_t n = recv(c->fd, f->read_buffer, READ_BYTES, 0);
     usec_t now;
-    ssize_t n;
 
-    if (to == NULL) {
-        conn_lost(f, c, "out of memory");
-        return;
-    }
-    n = recv(c->fd, to, READ_BYTES, 0);
     if (n <= 0) {
         if (n == 0 || (errno != EAGAIN && errno != EINTR))
             conn_lost(f, c, n == 0 ? "closed by the server" : strerror(errno));
         return;
     }
-    buf_commit(&c->in, (size_t)n);
     now = clock_now();
-    if (now >= f->end)
+    if (now >= f->end && f->plan->rate == 0)
         f->tally->frozen = true;
-    conn_judge(f, c, now);
-    if (c->fd != -1 && c->inflight < f->plan->pipeline)
-        conn_ask(f, c, now);
+    conn_take(f, c, span_of(f->read_buffer, (size_t)n), now);
+    conn_ask(f, c, now);
 }
 
 /* Opens again what was lost, if the plan says so. */
@@ -231,22 +291,37 @@ reopen(struct fetch *f, usec_t now)
             return;
         f->down--;
         c->head = 0;
-        conn_ask(f, c, now);
+        if (f->plan->rate == 0)
+            conn_ask(f, c, now);
     }
+}
+
+/* How long nothing but an answer can need us. */
+static usec_t
+patience(const struct fetch *f, usec_t now)
+{
+    usec_t wait = f->end > now ? f->end - now : IDLE, due;
+
+    if (f->plan->rate > 0 && (f->most == 0 || f->sent < f->most)) {
+        due = pace_due(&f->pace, f->sent);
+        /* overdue already: it waits for a connection with room */
+        if (due > now && due - now < wait)
+            wait = due - now;
+    }
+    if (f->down > 0 && f->plan->reconnect && wait > RECONNECT)
+        wait = RECONNECT;
+    return wait < IDLE ? wait : IDLE;
 }
 
 static void
 turn(struct fetch *f)
 {
     struct epoll_event events[EVENTS];
-    usec_t now = clock_now();
-    int i, n, wait_ms = 100;
+    usec_t now = clock_now(), wait = patience(f, now), sent;
+    struct timespec ts = { (time_t)(wait / USEC_PER_SEC),
+                           (long)(wait % USEC_PER_SEC) * 1000 };
+    int i, n = epoll_pwait2(f->epoll, events, EVENTS, &ts, NULL);
 
-    if (f->end > now && f->end - now < 100 * USEC_PER_MSEC)
-        wait_ms = (int)((f->end - now) / USEC_PER_MSEC) + 1;
-    if (f->down > 0 && f->plan->reconnect && wait_ms > RECONNECT_MS)
-        wait_ms = RECONNECT_MS;
-    n = epoll_wait(f->epoll, events, EVENTS, wait_ms);
     for (i = 0; i < n; i++) {
         struct conn *c = events[i].data.ptr;
 
@@ -256,26 +331,34 @@ turn(struct fetch *f)
             conn_read(f, c);
     }
     now = clock_now();
-    if (now >= f->end)
+    if (now >= f->end && f->plan->rate == 0)
         f->tally->frozen = true;
-    if (f->down > 0 && f->plan->reconnect && may_send(f))
+    if (f->down > 0 && f->plan->reconnect && may_send(f, now, &sent))
         reopen(f, now);
+    if (f->plan->rate > 0)
+        ask_due(f, now);
 }
 
 /* Is there anything left to wait for? */
 static bool
 finished(const struct fetch *f)
 {
+    usec_t now = clock_now(), sent;
+
     if (f->inflight > 0)
         return false;
-    return !may_send(f) || (f->down == f->plan->connections && !f->plan->reconnect);
+    if (f->down == f->plan->connections && !f->plan->reconnect)
+        return true;
+    if (f->most > 0 && f->sent >= f->most)
+        return true;
+    return now >= f->end && !may_send(f, now, &sent);
 }
 
 static int
 conns_init(struct fetch *f)
 {
     const struct plan *plan = f->plan;
-    size_t i, j;
+    size_t i;
 
     if ((f->conns = calloc(plan->connections, sizeof(*f->conns))) == NULL)
         return -1;
@@ -288,11 +371,6 @@ conns_init(struct fetch *f)
         buf_init(&c->out, 0);
         if ((c->ring = calloc(plan->pipeline, sizeof(*c->ring))) == NULL)
             return -1;
-        for (j = 0; j < plan->pipeline; j++) {
-            c->ring[j].nids = plan->ids;
-            if ((c->ring[j].ids = calloc(plan->ids, sizeof(uint32_t))) == NULL)
-                return -1;
-        }
         if (conn_open(f, c) == -1)
             return -1;
     }
@@ -302,7 +380,7 @@ conns_init(struct fetch *f)
 static void
 conns_fini(struct fetch *f)
 {
-    size_t i, j;
+    size_t i;
 
     for (i = 0; f->conns != NULL && i < f->plan->connections; i++) {
         struct conn *c = &f->conns[i];
@@ -311,22 +389,21 @@ conns_fini(struct fetch *f)
             close(c->fd);
         buf_fini(&c->in);
         buf_fini(&c->out);
-        for (j = 0; c->ring != NULL && j < f->plan->pipeline; j++)
-            free(c->ring[j].ids);
         free(c->ring);
     }
     free(f->conns);
 }
 
 static void
-loop(struct fetch *f, usec_t *elapsed)
+loop(struct fetch *f)
 {
-    usec_t start = clock_now(), last = start;
+    usec_t start = clock_now(), last = start, cpu = tally_cpu_now();
     uint64_t seen = 0;
     size_t i;
 
     f->end = start + f->plan->duration;
-    for (i = 0; i < f->plan->connections; i++)
+    pace_start(&f->pace, start, f->plan->rate);
+    for (i = 0; i < f->plan->connections && f->plan->rate == 0; i++)
         conn_ask(f, &f->conns[i], clock_now());
     while (!finished(f)) {
         turn(f);
@@ -341,11 +418,40 @@ loop(struct fetch *f, usec_t *elapsed)
             break;
         }
     }
-    *elapsed = f->tally->frozen ? f->plan->duration : last - start;
+    if (f->tally->frozen || (f->plan->rate > 0 && last < f->end && f->most == 0))
+        f->tally->elapsed = f->plan->duration;
+    else
+        f->tally->elapsed = last - start;
+    f->tally->cpu = tally_cpu_now() - cpu;
+}
+
+/* What is to be asked, and what must come back. */
+static int
+prepare(struct fetch *f)
+{
+    const struct plan *plan = f->plan;
+
+    if ((f->deck = deck_new(plan)) == NULL)
+        return -1;
+    f->most = plan->sweep ? deck_requests(f->deck) : plan->requests;
+    if (plan->dialect->echoes) {
+        f->echo = calloc(plan->ids, sizeof(*f->echo));
+        if (f->echo == NULL)
+            return -1;
+        echo_choose(plan->rows, plan->hits, f->echo, plan->ids);
+    }
+    if (plan->verify == VERIFY_ALL || plan->verify == VERIFY_SAMPLE) {
+        if ((f->expect = expect_new(plan->rows)) == NULL)
+            return -1;
+    }
+    f->judge = (struct judge){ plan, f->expect, f->tally };
+    f->read_buffer = malloc(READ_BYTES);
+    f->epoll = epoll_create1(EPOLL_CLOEXEC);
+    return f->read_buffer == NULL || f->epoll == -1 ? -1 : 0;
 }
 
 int
-fetch_run(const struct plan *plan, struct tally *t, usec_t *elapsed)
+fetch_run(const struct plan *plan, struct tally *t)
 {
     struct fetch f = { .plan = plan, .tally = t, .epoll = -1 };
     const char *why = NULL;
@@ -355,16 +461,17 @@ fetch_run(const struct plan *plan, struct tally *t, usec_t *elapsed)
         fprintf(stderr, "loadgen: address %s: %s\n", plan->address, why);
         return -1;
     }
-    f.epoll = epoll_create1(EPOLL_CLOEXEC);
-    f.ids = ids_new(plan->seed, plan->range, plan->ids);
-    if (f.epoll != -1 && f.ids != NULL && conns_init(&f) == 0) {
-        loop(&f, elapsed);
+    if (prepare(&f) == 0 && conns_init(&f) == 0) {
+        loop(&f);
         result = 0;
     } else {
         fprintf(stderr, "loadgen: %s: %s\n", plan->address, strerror(errno));
     }
     conns_fini(&f);
-    ids_free(&f.ids);
+    deck_free(&f.deck);
+    expect_free(&f.expect);
+    free(f.echo);
+    free(f.read_buffer);
     if (f.epoll != -1)
         close(f.epoll);
     return result;

@@ -2,26 +2,40 @@
  * loadgen.c - the load generator: arguments, one run, a report.
  *
  *     loadgen fill        makes the load table (row.h) in a MariaDB
- *     loadgen fetch       closed loop against fetchd, every reply checked
- *     loadgen one-by-one  the same ids straight from MariaDB, one statement each
+ *     loadgen store       stores its items in a memcached or a Redis
+ *     loadgen fetch       asks a server that holds it, every reply checked
+ *     loadgen one-by-one  asks MariaDB for the same ids, one statement each
+ *     loadgen echo        is the server that looks nothing up
  *
  * Exit: 0 all answers right; 1 something wrong or lost, or nothing answered;
  * 64 usage.
  */
 #include "common/compiler.h"
 #include "tests/load/database.h"
+#include "tests/load/dialect.h"
+#include "tests/load/echo.h"
 #include "tests/load/fetch.h"
 #include "tests/load/report.h"
 #include "tests/load/row.h"
+#include "tests/load/store.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #define EXIT_USAGE 64
+#define SWEEP_MOST (600 * USEC_PER_SEC)
+
+static const struct {
+    const char *name;
+    enum plan_mode mode;
+} modes[] = {
+    { "fetch", MODE_FETCH }, { "one-by-one", MODE_ONE_BY_ONE },
+    { "fill", MODE_FILL },   { "store", MODE_STORE },
+    { "echo", MODE_ECHO },
+};
 
 enum option_type {
     OPTION_TEXT,
@@ -29,7 +43,9 @@ enum option_type {
     OPTION_U32,
     OPTION_U64,
     OPTION_SECONDS,
+    OPTION_NUMBER, /* with a fraction */
     OPTION_VERIFY,
+    OPTION_DIALECT,
     OPTION_FLAG,
 };
 
@@ -41,7 +57,9 @@ static const struct {
     size_t field;
     const char *help;
 } options[] = {
-    { "address", OPTION_TEXT, FIELD(address), "fetchd's HOST:PORT or unix:PATH" },
+    { "address", OPTION_TEXT, FIELD(address), "the server's HOST:PORT or unix:PATH" },
+    { "dialect", OPTION_DIALECT, FIELD(dialect),
+      "native | memcached | resp | echo (native)" },
     { "connections", OPTION_UNSIGNED, FIELD(connections),
       "connections, or clients of one-by-one (32)" },
     { "ids", OPTION_UNSIGNED, FIELD(ids), "distinct ids in one request (10)" },
@@ -52,12 +70,19 @@ static const struct {
     { "rows", OPTION_U32, FIELD(rows), "the table holds the ids 1..ROWS (20000)" },
     { "range", OPTION_U32, FIELD(range),
       "ids are drawn from 1..RANGE (ROWS); above ROWS must miss" },
+    { "zipf", OPTION_NUMBER, FIELD(zipf),
+      "popularity falls with rank to this power (0: all alike)" },
+    { "hits", OPTION_NUMBER, FIELD(hits),
+      "the share of ids that exist, 0 to 1 (1); the others are above ROWS" },
+    { "rate", OPTION_NUMBER, FIELD(rate),
+      "open loop: requests a second, latency from when each was due" },
+    { "sweep", OPTION_FLAG, FIELD(sweep), "every id once, in order, instead of a time" },
     { "seed", OPTION_U64, FIELD(seed), "of the random ids (1)" },
     { "seconds", OPTION_SECONDS, FIELD(duration), "measured time (3)" },
     { "requests", OPTION_U64, FIELD(requests),
       "stop after so many requests (0: no bound but the time)" },
     { "verify", OPTION_VERIFY, FIELD(verify),
-      "all | sample | keys | none (all; other tables: keys)" },
+      "all | sample | keys | none (all: every byte; other tables: keys)" },
     { "reconnect", OPTION_FLAG, FIELD(reconnect),
       "open lost connections again; lost requests are no error" },
     { "json", OPTION_FLAG, FIELD(json), "print one line of JSON" },
@@ -84,7 +109,10 @@ usage(FILE *to)
 {
     size_t i;
 
-    fputs("usage: loadgen fetch | one-by-one | fill [options]\n", to);
+    fputs("usage: loadgen", to);
+    for (i = 0; i < ARRAY_LEN(modes); i++)
+        fprintf(to, "%s %s", i == 0 ? "" : " |", modes[i].name);
+    fputs(" [options]\n", to);
     for (i = 0; i < ARRAY_LEN(options); i++)
         fprintf(to, "  --%-12s %s\n", options[i].name, options[i].help);
 }
@@ -109,6 +137,15 @@ parse_seconds(const char *text, usec_t *out)
         return false;
     *out = (usec_t)(seconds * 1e6);
     return true;
+}
+
+static bool
+parse_fraction(const char *text, double *out)
+{
+    char *end;
+
+    *out = strtod(text, &end);
+    return end != text && *end == '\0' && *out >= 0 && *out <= 1e9;
 }
 
 static bool
@@ -149,8 +186,13 @@ option_set(struct plan *plan, size_t i, const char *text)
         return parse_number(text, UINT64_MAX, field);
     case OPTION_SECONDS:
         return parse_seconds(text, field);
+    case OPTION_NUMBER:
+        return parse_fraction(text, field);
     case OPTION_VERIFY:
         return parse_verify(text, field);
+    case OPTION_DIALECT:
+        *(const struct dialect **)field = dialect_find(text);
+        return dialect_find(text) != NULL;
     case OPTION_FLAG:
         *(bool *)field = true;
         return true;
@@ -160,20 +202,57 @@ option_set(struct plan *plan, size_t i, const char *text)
 
 /* What must be given depends on the mode. */
 static const char *
+plan_check_mode(const struct plan *plan)
+{
+    switch (plan->mode) {
+    case MODE_FETCH:
+    case MODE_ECHO:
+        return plan->address == NULL ? "--address is needed" : NULL;
+    case MODE_STORE:
+        if (plan->dialect->store == NULL)
+            return "--dialect memcached or resp is needed";
+        return plan->address == NULL ? "--address is needed" : NULL;
+    case MODE_ONE_BY_ONE:
+        if (plan->rate > 0 || plan->sweep)
+            return "one-by-one knows neither --rate nor --sweep";
+        break;
+    case MODE_FILL:
+        break;
+    }
+    return plan->socket == NULL && plan->port == 0 ? "--socket or --port is needed"
+                                                   : NULL;
+}
+
+static const char *
 plan_check(struct plan *plan)
 {
     if (plan->range == 0)
         plan->range = plan->rows;
-    if (strcmp(plan->mode, "fetch") == 0) {
-        if (plan->address == NULL)
-            return "--address is needed";
-    } else if (strcmp(plan->mode, "one-by-one") == 0 || strcmp(plan->mode, "fill") == 0) {
-        if (plan->socket == NULL && plan->port == 0)
-            return "--socket or --port is needed";
-    } else {
-        return "no such mode";
+    if (plan->sweep)
+        plan->duration = SWEEP_MOST;
+    if (plan->hits > 1)
+        return "--hits is a share, at most 1";
+    if (plan->hits < 1 && plan->range > plan->rows)
+        return "--hits needs --range to be at most --rows";
+    if (plan->zipf > 10)
+        return "--zipf is at most 10";
+    if (plan->ids > plan->range)
+        return "more ids than the range holds";
+    return plan_check_mode(plan);
+}
+
+static bool
+plan_find_mode(struct plan *plan, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < ARRAY_LEN(modes); i++) {
+        if (strcmp(modes[i].name, name) != 0)
+            continue;
+        plan->mode = modes[i].mode;
+        return true;
     }
-    return plan->ids > plan->range ? "more ids than the range holds" : NULL;
+    return false;
 }
 
 /* Returns false, with the reason on stderr, when the arguments make no plan. */
@@ -197,9 +276,8 @@ plan_parse(struct plan *plan, int argc, char **argv)
             return false;
         }
     }
-    if (c != -1 || optind + 1 != argc)
+    if (c != -1 || optind + 1 != argc || !plan_find_mode(plan, argv[optind]))
         return false;
-    plan->mode = argv[optind];
     if ((why = plan_check(plan)) != NULL) {
         fprintf(stderr, "loadgen: %s\n", why);
         return false;
@@ -207,29 +285,17 @@ plan_parse(struct plan *plan, int argc, char **argv)
     return true;
 }
 
-static usec_t
-cpu_used(void)
-{
-    struct rusage ru;
-
-    getrusage(RUSAGE_SELF, &ru);
-    return (usec_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * USEC_PER_SEC +
-           (usec_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec);
-}
-
 static int
 measure(const struct plan *plan)
 {
     struct tally *t = calloc(1, sizeof(*t));
-    usec_t elapsed = 0;
     int result, status = 1;
 
     if (t == NULL)
         return 1;
-    result = strcmp(plan->mode, "fetch") == 0 ? fetch_run(plan, t, &elapsed)
-                                              : pool_run(plan, t, &elapsed);
+    result = plan->mode == MODE_FETCH ? fetch_run(plan, t) : pool_run(plan, t);
     if (result == 0) {
-        report_print(plan, t, elapsed, cpu_used());
+        report_print(plan, t);
         if (t->wrong == 0 && t->all_requests > 0 && (t->lost == 0 || plan->reconnect))
             status = 0;
     }
@@ -237,10 +303,29 @@ measure(const struct plan *plan)
     return status;
 }
 
+static int
+run(const struct plan *plan)
+{
+    switch (plan->mode) {
+    case MODE_FETCH:
+    case MODE_ONE_BY_ONE:
+        return measure(plan);
+    case MODE_FILL:
+        return database_fill(plan) == 0 ? 0 : 1;
+    case MODE_STORE:
+        return store_run(plan) == 0 ? 0 : 1;
+    case MODE_ECHO:
+        return echo_run(plan) == 0 ? 0 : 1;
+    }
+    return 1;
+}
+
 int
 main(int argc, char **argv)
 {
     struct plan plan = {
+        .dialect = &dialect_native,
+        .hits = 1,
         .connections = 32,
         .ids = 10,
         .pipeline = 1,
@@ -265,10 +350,7 @@ main(int argc, char **argv)
     }
     row_init();
     mysql_library_init(0, NULL, NULL);
-    if (strcmp(plan.mode, "fill") == 0)
-        status = database_fill(&plan) == 0 ? 0 : 1;
-    else
-        status = measure(&plan);
+    status = run(&plan);
     mysql_library_end();
     return status;
 }

@@ -10,16 +10,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct dialect;
+
+enum plan_mode {
+    MODE_FETCH,      /* against a server that holds the load table */
+    MODE_ONE_BY_ONE, /* against MariaDB, one statement per id */
+    MODE_FILL,       /* the load table into a MariaDB */
+    MODE_STORE,      /* its items into a memcached or a Redis */
+    MODE_ECHO,       /* be the server that looks nothing up */
+};
+
 enum plan_verify {
-    VERIFY_ALL,    /* every item byte for byte (the load table only) */
-    VERIFY_SAMPLE, /* one item in sixteen byte for byte, the others as below */
+    VERIFY_ALL,    /* every byte of every item (the load table only) */
+    VERIFY_SAMPLE, /* every byte of one item in sixteen, the others as below */
     VERIFY_KEYS,   /* framing, order, key echoed, the item holds its id */
     VERIFY_NONE,   /* framing only */
 };
 
 /* Immutable once made. */
 struct plan {
-    const char *mode; /* "fetch", "one-by-one" or "fill" */
+    enum plan_mode mode;
+    const struct dialect *dialect; /* of fetch and store */
     const char *address;
     unsigned connections; /* of fetch; clients of one-by-one */
     unsigned ids;         /* in one request */
@@ -27,6 +38,10 @@ struct plan {
     unsigned threads;     /* of one-by-one, a database connection each */
     uint32_t rows;        /* the table holds 1..rows */
     uint32_t range;       /* ids are drawn from 1..range */
+    double zipf;          /* the exponent of popularity; 0: all alike */
+    double hits;          /* the share of ids that exist; the others are above rows */
+    double rate;          /* requests a second, whatever comes back; 0: closed loop */
+    bool sweep;           /* every id once, in order, then the end */
     uint64_t seed;
     usec_t duration;
     uint64_t requests; /* 0: as many as the duration allows */

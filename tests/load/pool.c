@@ -13,7 +13,7 @@
  *        +--------- last id answered <----------------------+
  */
 #include "tests/load/database.h"
-#include "tests/load/ids.h"
+#include "tests/load/deck.h"
 #include "tests/load/row.h"
 
 #include <pthread.h>
@@ -22,7 +22,7 @@
 #include <string.h>
 
 struct client {
-    uint32_t *ids;
+    const uint32_t *ids;
     size_t taken;    /* ids handed to a thread */
     size_t answered; /* ids whose row has come */
     usec_t sent;
@@ -34,7 +34,7 @@ struct pool {
     usec_t end;
     pthread_mutex_t lock; /* guards everything below */
     pthread_cond_t work;
-    struct ids *ids;
+    struct deck *deck;
     struct client *clients;
     struct client *first; /* clients with ids that nobody has taken */
     struct client *last;
@@ -59,7 +59,7 @@ client_ask(struct pool *p, struct client *c, usec_t now)
 
     if (now >= p->end || (plan->requests > 0 && p->sent >= plan->requests))
         return;
-    ids_draw(p->ids, c->ids, plan->ids);
+    c->ids = deck_deal(p->deck);
     c->taken = c->answered = 0;
     c->sent = now;
     c->next = NULL;
@@ -172,17 +172,9 @@ worker_main(void *arg)
 static int
 clients_init(struct pool *p)
 {
-    size_t i;
-
-    p->ids = ids_new(p->plan->seed, p->plan->range, p->plan->ids);
+    p->deck = deck_new(p->plan);
     p->clients = calloc(p->plan->connections, sizeof(*p->clients));
-    if (p->ids == NULL || p->clients == NULL)
-        return -1;
-    for (i = 0; i < p->plan->connections; i++) {
-        if ((p->clients[i].ids = calloc(p->plan->ids, sizeof(uint32_t))) == NULL)
-            return -1;
-    }
-    return 0;
+    return p->deck == NULL || p->clients == NULL ? -1 : 0;
 }
 
 static int
@@ -201,9 +193,9 @@ workers_init(struct pool *p, struct worker *workers)
 
 /* Starts the clock, the clients and the threads, and waits for all of them. */
 static int
-run_threads(struct pool *p, struct worker *workers, usec_t *elapsed)
+run_threads(struct pool *p, struct worker *workers, struct tally *t)
 {
-    usec_t start = clock_now();
+    usec_t start = clock_now(), cpu = tally_cpu_now();
     size_t i, started;
     int result = 0;
 
@@ -221,14 +213,15 @@ run_threads(struct pool *p, struct worker *workers, usec_t *elapsed)
     }
     for (i = 0; i < started; i++)
         pthread_join(workers[i].thread, NULL);
-    *elapsed = p->plan->duration;
+    t->cpu = tally_cpu_now() - cpu;
+    t->elapsed = p->plan->duration;
     if (p->plan->requests > 0 && p->finished > start && p->sent >= p->plan->requests)
-        *elapsed = p->finished - start;
+        t->elapsed = p->finished - start;
     return result;
 }
 
 int
-pool_run(const struct plan *plan, struct tally *t, usec_t *elapsed)
+pool_run(const struct plan *plan, struct tally *t)
 {
     struct pool p = { .plan = plan };
     struct worker *workers = calloc(plan->threads, sizeof(*workers));
@@ -238,7 +231,7 @@ pool_run(const struct plan *plan, struct tally *t, usec_t *elapsed)
     pthread_mutex_init(&p.lock, NULL);
     pthread_cond_init(&p.work, NULL);
     if (workers != NULL && clients_init(&p) == 0 && workers_init(&p, workers) == 0)
-        result = run_threads(&p, workers, elapsed);
+        result = run_threads(&p, workers, t);
     for (i = 0; workers != NULL && i < plan->threads; i++) {
         if (workers[i].tally != NULL)
             tally_merge(t, workers[i].tally);
@@ -246,11 +239,9 @@ pool_run(const struct plan *plan, struct tally *t, usec_t *elapsed)
         if (workers[i].db != NULL)
             mysql_close(workers[i].db);
     }
-    for (i = 0; p.clients != NULL && i < plan->connections; i++)
-        free(p.clients[i].ids);
     free(p.clients);
     free(workers);
-    ids_free(&p.ids);
+    deck_free(&p.deck);
     pthread_cond_destroy(&p.work);
     pthread_mutex_destroy(&p.lock);
     return result;

@@ -1,86 +1,74 @@
 /*
- * reply.c - is this what fetchd should have said?
+ * reply.c - is this what the server should have said?
  *
- * The generator shares a core with what it measures, so checking must be cheap: the
- * whole expected line is computed and compared at once, without looking for its end.
- * Only a line that differs is taken apart, to say in which way.
+ * The generator shares a core with what it measures, so checking must be cheap: what
+ * must come next is known with its length, so nothing is searched for and no line is
+ * taken apart while all is right.  Only what differs is looked at closely, to say in
+ * which way.
  */
 #include "tests/load/reply.h"
 
 #include "common/log.h"
 #include "tests/load/row.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define LINE_MAX_BYTES (16 << 20)
 #define SAMPLE_EVERY 16
 
 void
-reply_begin(struct reply *r, usec_t now)
+reply_begin(struct reply *r, const uint32_t *ids, size_t nids, usec_t sent)
 {
+    r->ids = ids;
+    r->nids = nids;
     r->at = 0;
     r->items = r->misses = r->failures = 0;
-    r->sent = now;
+    r->begun = false;
+    r->sent = sent;
 }
 
+/* --- the quick way ------------------------------------------------------------------ */
+
 static bool
-wants_exact(const struct plan *plan, const struct reply *r)
+wants_exact(const struct plan *plan, uint32_t id)
 {
     return plan->verify == VERIFY_ALL ||
-           (plan->verify == VERIFY_SAMPLE && r->ids[r->at] % SAMPLE_EVERY == 0);
+           (plan->verify == VERIFY_SAMPLE && id % SAMPLE_EVERY == 0);
 }
 
-/* The line for 'id' up to its item. */
-static size_t
-expected_head(uint32_t id, char *out)
+bool
+reply_foreseen(const struct reply *r, const struct judge *j, size_t *length)
 {
-    size_t n = 5;
-
-    memcpy(out, "ITEM ", 5);
-    n += row_digits(id, out + n);
-    out[n++] = ' ';
-    return n;
+    if (j->expect == NULL || r->at >= r->nids || !expect_exists(j->expect, r->ids[r->at]))
+        return false;
+    *length = expect_length(j->expect, r->ids[r->at]);
+    return true;
 }
 
-/* Is the next line exactly the one that should come?  Its length, or 0. */
-static size_t
-match_exact(const struct reply *r, struct span in)
+size_t
+reply_match(struct reply *r, const struct judge *j, struct span in, struct span head)
 {
-    char line[ROW_ITEM_MAX + 32];
-    size_t n = expected_head(r->ids[r->at], line);
+    uint32_t id = r->ids[r->at];
+    size_t length = expect_length(j->expect, id), all = head.n + length + 2;
+    const char *item = in.p + head.n;
 
-    n += row_item(r->ids[r->at], line + n);
-    line[n++] = '\r';
-    line[n++] = '\n';
-    return in.n >= n && memcmp(in.p, line, n) == 0 ? n : 0;
-}
-
-/* Cuts the first word off 'line'. */
-static struct span
-take_word(struct span *line)
-{
-    const char *end = line->n == 0 ? NULL : memchr(line->p, ' ', line->n);
-    struct span word = *line;
-
-    if (end == NULL) {
-        *line = span_of(NULL, 0);
-        return word;
+    if (in.n < all || memcmp(in.p, head.p, head.n) != 0 || item[length] != '\r' ||
+        item[length + 1] != '\n')
+        return 0;
+    if (wants_exact(j->plan, id)) {
+        if (!expect_equal(j->expect, id, item))
+            return 0;
+        j->tally->exact++;
     }
-    word.n = (size_t)(end - line->p);
-    *line = span_of(end + 1, line->n - word.n - 1);
-    return word;
+    r->at++;
+    r->items++;
+    tally_item(j->tally);
+    return all;
 }
 
-static bool
-is_number(struct span s, uint64_t v)
-{
-    char digits[24];
-
-    return span_equal(s, span_of(digits, (size_t)sprintf(digits, "%" PRIu64, v)));
-}
+/* --- the slow way ------------------------------------------------------------------- */
 
 /* Does the object hold "key":id ? */
 static bool
@@ -115,143 +103,106 @@ compare_item(struct tally *t, uint32_t id, uint32_t rows, struct span item)
                 log_escape(span_of(want.p + at, want.n - at), wanted));
 }
 
-static void
-judge_item(struct reply *r, const struct plan *plan, struct tally *t, struct span item)
+void
+reply_item(struct reply *r, const struct judge *j, struct span item)
 {
     char escaped[LOG_ESCAPE_SIZE];
-    uint32_t id = r->ids[r->at];
+    uint32_t id = r->ids[r->at++];
 
+    assert(r->at <= r->nids);
     r->items++;
-    tally_item(t);
-    if (wants_exact(plan, r))
-        compare_item(t, id, plan->rows, item);
-    else if (plan->verify != VERIFY_NONE && !holds_id(item, plan->key, id))
-        tally_wrong(t, "item %" PRIu32 " does not hold its id: %s", id,
+    tally_item(j->tally);
+    if (wants_exact(j->plan, id))
+        compare_item(j->tally, id, j->plan->rows, item);
+    else if (j->plan->verify != VERIFY_NONE && !holds_id(item, j->plan->key, id))
+        tally_wrong(j->tally, "item %" PRIu32 " does not hold its id: %s", id,
                     log_escape(item, escaped));
 }
 
-/* The lines that answer one position.  false: it is none of them. */
-static bool
-judge_position(struct reply *r, const struct plan *plan, struct tally *t,
-               struct span status, struct span rest)
+void
+reply_miss(struct reply *r, const struct judge *j)
 {
-    struct span key;
-    uint32_t id;
+    uint32_t id = r->ids[r->at++];
 
-    if (r->at >= r->nids)
-        return false;
-    key = take_word(&rest);
-    id = r->ids[r->at];
-    if (span_equal(status, SPAN("ITEM"))) {
-        judge_item(r, plan, t, rest);
-    } else if (span_equal(status, SPAN("STALE"))) {
-        take_word(&rest);
-        judge_item(r, plan, t, rest);
-    } else if (span_equal(status, SPAN("MISS"))) {
-        r->misses++;
-        tally_miss(t);
-        if (plan->verify != VERIFY_NONE && id <= plan->rows)
-            tally_wrong(t, "item %" PRIu32 " exists and was missed", id);
-    } else if (span_equal(status, SPAN("FAIL"))) {
-        r->failures++;
-        tally_fail(t, rest);
-    } else {
-        return false;
-    }
-    if (plan->verify != VERIFY_NONE && !is_number(key, id))
-        tally_wrong(t, "position %zu: asked %" PRIu32 ", answered %.*s", r->at, id,
-                    (int)(key.n > 40 ? 40 : key.n), key.p);
+    assert(r->at <= r->nids);
+    r->misses++;
+    tally_miss(j->tally);
+    if (j->plan->verify != VERIFY_NONE && id <= j->plan->rows)
+        tally_wrong(j->tally, "item %" PRIu32 " exists and was missed", id);
+}
+
+void
+reply_fail(struct reply *r, const struct judge *j, struct span code)
+{
     r->at++;
-    return true;
+    assert(r->at <= r->nids);
+    r->failures++;
+    tally_fail(j->tally, code);
 }
 
-static void
-judge_done(const struct reply *r, struct tally *t, struct span rest)
+void
+reply_end(const struct reply *r, const struct judge *j)
 {
-    struct span items = take_word(&rest), misses = take_word(&rest),
-                failures = take_word(&rest);
-
     if (r->at != r->nids)
-        tally_wrong(t, "%zu positions asked, %zu answered", r->nids, r->at);
-    if (!is_number(items, r->items) || !is_number(misses, r->misses) ||
-        !is_number(failures, r->failures))
-        tally_wrong(t, "DONE %.*s %.*s %.*s after %" PRIu64 " %" PRIu64 " %" PRIu64,
-                    SPAN_FMT(items), SPAN_FMT(misses), SPAN_FMT(failures), r->items,
-                    r->misses, r->failures);
-    if (rest.n < 4 || memcmp(rest.p, "ms=", 3) != 0)
-        tally_wrong(t, "DONE without its time: %.*s", SPAN_FMT(rest));
+        tally_wrong(j->tally, "%zu positions asked, %zu answered", r->nids, r->at);
 }
 
-static enum reply_state
-judge_line(struct reply *r, const struct plan *plan, struct tally *t, struct span line)
-{
-    struct span whole = line, status = take_word(&line);
-    char escaped[LOG_ESCAPE_SIZE];
+/* --- pieces of lines ----------------------------------------------------------------- */
 
-    if (span_equal(status, SPAN("DONE"))) {
-        judge_done(r, t, line);
-        return REPLY_DONE;
-    }
-    if (span_equal(status, SPAN("ERROR"))) {
-        if (r->at != 0)
-            tally_wrong(t, "ERROR in the middle of an answer");
-        tally_error(t, take_word(&line));
-        return REPLY_DONE;
-    }
-    if (judge_position(r, plan, t, status, line))
-        return REPLY_MORE;
-    tally_wrong(t, "unexpected line: %s", log_escape(whole, escaped));
-    return REPLY_BROKEN;
-}
-
-/* Takes one line that match_exact did not know.  REPLY_MORE with 'n' = 0: the line
- * is not complete yet. */
-static enum reply_state
-feed_line(struct reply *r, const struct plan *plan, struct tally *t, struct span in,
-          size_t *n)
+size_t
+reply_take_line(const struct judge *j, struct span in, struct span *line)
 {
     const char *end = in.n == 0 ? NULL : memchr(in.p, '\n', in.n);
     size_t size;
 
-    *n = 0;
+    *line = span_of("", 0);
     if (end == NULL) {
         if (in.n <= LINE_MAX_BYTES)
-            return REPLY_MORE;
-        tally_wrong(t, "a line without end");
-        return REPLY_BROKEN;
+            return 0;
+        tally_wrong(j->tally, "a line without end");
+        *line = span_of(NULL, 0);
+        return in.n;
     }
     size = (size_t)(end - in.p);
-    *n = size + 1;
-    if (size == 0 || in.p[size - 1] != '\r')
-        tally_wrong(t, "a line that does not end in CRLF");
-    else
-        size--;
-    return judge_line(r, plan, t, span_of(in.p, size));
+    if (size > 0 && in.p[size - 1] == '\r')
+        *line = span_of(in.p, size - 1);
+    else {
+        tally_wrong(j->tally, "a line that does not end in CRLF");
+        *line = span_of(in.p, size);
+    }
+    return size + 1;
 }
 
-enum reply_state
-reply_feed(struct reply *r, const struct plan *plan, struct tally *t, struct span in,
-           size_t *used)
+struct span
+reply_take_word(struct span *line)
 {
-    enum reply_state state;
-    size_t n;
+    const char *end = line->n == 0 ? NULL : memchr(line->p, ' ', line->n);
+    struct span word = *line;
 
-    *used = 0;
-    for (;;) {
-        struct span rest = span_of(in.p + *used, in.n - *used);
-
-        if (r->at < r->nids && wants_exact(plan, r) && r->ids[r->at] <= plan->rows &&
-            (n = match_exact(r, rest)) > 0) {
-            r->at++;
-            r->items++;
-            t->exact++;
-            tally_item(t);
-            *used += n;
-            continue;
-        }
-        state = feed_line(r, plan, t, rest, &n);
-        *used += n;
-        if (state != REPLY_MORE || n == 0)
-            return state;
+    if (end == NULL) {
+        *line = span_of("", 0);
+        return word;
     }
+    word.n = (size_t)(end - line->p);
+    *line = span_of(end + 1, line->n - word.n - 1);
+    return word;
+}
+
+bool
+reply_is_number(struct span s, uint64_t v)
+{
+    char digits[24];
+
+    return span_equal(s, span_of(digits, (size_t)sprintf(digits, "%" PRIu64, v)));
+}
+
+bool
+reply_to_number(struct span s, size_t *v)
+{
+    size_t i;
+
+    *v = 0;
+    for (i = 0; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+        *v = *v * 10 + (size_t)(s.p[i] - '0');
+    return s.n > 0 && s.n <= 9 && i == s.n;
 }

@@ -7,6 +7,7 @@
 
 #include "common/buf.h"
 #include "common/compiler.h"
+#include "tests/load/dialect.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,6 +21,12 @@ static const struct {
     { "p99", 0.99 },
     { "p99.9", 0.999 },
 };
+
+static const char *
+plan_mode_name(const struct plan *plan)
+{
+    return plan->mode == MODE_FETCH ? plan->dialect->name : "one-by-one";
+}
 
 static double
 per_second(uint64_t count, usec_t elapsed)
@@ -47,8 +54,7 @@ append_counts(struct buf *out, const char *const *names, const uint64_t *counts,
 }
 
 static void
-append_json(struct buf *out, const struct plan *plan, const struct tally *t,
-            usec_t elapsed, usec_t cpu)
+append_json(struct buf *out, const struct plan *plan, const struct tally *t)
 {
     size_t i;
 
@@ -57,9 +63,9 @@ append_json(struct buf *out, const struct plan *plan, const struct tally *t,
                    "\"seconds\":%.6f,\"requests\":%" PRIu64 ",\"items\":%" PRIu64
                    ",\"misses\":%" PRIu64
                    ",\"requests_per_s\":%.1f,\"items_per_s\":%.1f,",
-                   plan->mode, plan->connections, plan->ids, plan->pipeline,
-                   (double)elapsed / 1e6, t->requests, t->items, t->misses,
-                   per_second(t->requests, elapsed), per_second(t->items, elapsed));
+                   plan_mode_name(plan), plan->connections, plan->ids, plan->pipeline,
+                   (double)t->elapsed / 1e6, t->requests, t->items, t->misses,
+                   per_second(t->requests, t->elapsed), per_second(t->items, t->elapsed));
     BUF_APPEND_LIT(out, "\"latency_us\":{");
     for (i = 0; i < ARRAY_LEN(quantiles); i++)
         buf_append_fmt(out, "\"%s\":%" PRIu64 ",", quantiles[i].name,
@@ -74,12 +80,11 @@ append_json(struct buf *out, const struct plan *plan, const struct tally *t,
                    ",\"exact\":%" PRIu64 ",\"wrong\":%" PRIu64 ",\"lost\":%" PRIu64
                    ",\"disconnects\":%" PRIu64 ",\"cpu_s\":%.6f}\n",
                    t->all_requests, t->all_items, t->exact, t->wrong, t->lost,
-                   t->disconnects, (double)cpu / 1e6);
+                   t->disconnects, (double)t->cpu / 1e6);
 }
 
 static void
-append_text(struct buf *out, const struct plan *plan, const struct tally *t,
-            usec_t elapsed, usec_t cpu)
+append_text(struct buf *out, const struct plan *plan, const struct tally *t)
 {
     size_t i;
 
@@ -87,9 +92,9 @@ append_text(struct buf *out, const struct plan *plan, const struct tally *t,
                    "%s: %u connections, %u ids a request, pipeline %u, %.2f s\n"
                    "requests/s  %.0f\nitems/s     %.0f\nmisses      %" PRIu64
                    "\nlatency us ",
-                   plan->mode, plan->connections, plan->ids, plan->pipeline,
-                   (double)elapsed / 1e6, per_second(t->requests, elapsed),
-                   per_second(t->items, elapsed), t->misses);
+                   plan_mode_name(plan), plan->connections, plan->ids, plan->pipeline,
+                   (double)t->elapsed / 1e6, per_second(t->requests, t->elapsed),
+                   per_second(t->items, t->elapsed), t->misses);
     for (i = 0; i < ARRAY_LEN(quantiles); i++)
         buf_append_fmt(out, " %s %" PRIu64, quantiles[i].name,
                        histogram_quantile(&t->latency_us, quantiles[i].share));
@@ -101,18 +106,18 @@ append_text(struct buf *out, const struct plan *plan, const struct tally *t,
     buf_append_fmt(out,
                    "\nchecked     %" PRIu64 " items byte for byte, wrong %" PRIu64
                    ", lost %" PRIu64 ", disconnects %" PRIu64 "\ncpu s       %.2f\n",
-                   t->exact, t->wrong, t->lost, t->disconnects, (double)cpu / 1e6);
+                   t->exact, t->wrong, t->lost, t->disconnects, (double)t->cpu / 1e6);
 }
 
 void
-report_print(const struct plan *plan, const struct tally *t, usec_t elapsed, usec_t cpu)
+report_print(const struct plan *plan, const struct tally *t)
 {
     struct buf out = BUF_INIT;
 
     if (plan->json)
-        append_json(&out, plan, t, elapsed, cpu);
+        append_json(&out, plan, t);
     else
-        append_text(&out, plan, t, elapsed, cpu);
+        append_text(&out, plan, t);
     if (!buf_failed(&out))
         fwrite(out.data, 1, buf_size(&out), stdout);
     buf_fini(&out);

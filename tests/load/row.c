@@ -49,15 +49,14 @@ row_init(void)
 size_t
 row_digits(uint32_t v, char *out)
 {
-    char digits[10];
-    size_t i = sizeof(digits);
+    uint64_t bound = 10;
+    size_t n = 1, i;
 
-    do {
-        digits[--i] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v != 0);
-    memcpy(out, digits + i, sizeof(digits) - i);
-    return sizeof(digits) - i;
+    for (; v >= bound; bound *= 10)
+        n++;
+    for (i = n; i-- > 0; v /= 10)
+        out[i] = (char)('0' + v % 10);
+    return n;
 }
 
 static char *

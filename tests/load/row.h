@@ -18,13 +18,16 @@
 /* No item is longer than this. */
 #define ROW_ITEM_MAX 768
 
+/* No number is longer than this. */
+#define ROW_DIGITS_MAX 10
+
 /* Call once before row_item. */
 void row_init(void);
 
 /* Writes the item 'id' as JSON to 'out' (ROW_ITEM_MAX bytes); returns its length. */
 size_t row_item(uint32_t id, char *out);
 
-/* Writes the digits of 'v' to 'out' (at most 10 bytes); returns how many. */
+/* Writes the digits of 'v' to 'out' (ROW_DIGITS_MAX bytes); returns how many. */
 size_t row_digits(uint32_t v, char *out);
 
 /* Appends the CREATE TABLE statement for 'table'. */

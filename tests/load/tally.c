@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 #define EXPLAINED_MAX 5
 
@@ -15,6 +16,15 @@ const char *const tally_fail_names[TALLY_FAIL_CODES] = {
 const char *const tally_error_names[TALLY_ERROR_CODES] = {
     "syntax", "option", "toomany", "toolong", "auth", "busy", "other",
 };
+
+usec_t
+tally_cpu_now(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+    return (usec_t)ts.tv_sec * USEC_PER_SEC + (usec_t)ts.tv_nsec / 1000;
+}
 
 void
 tally_item(struct tally *t)

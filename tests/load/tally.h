@@ -26,6 +26,8 @@ extern const char *const tally_error_names[TALLY_ERROR_CODES];
 /* All zero is an empty tally. */
 struct tally {
     bool frozen;
+    usec_t elapsed; /* the time that speed refers to */
+    usec_t cpu;     /* the generator's processor time from the first request on */
     /* within the measured time */
     uint64_t requests; /* answered to the end */
     uint64_t items;
@@ -41,6 +43,9 @@ struct tally {
     uint64_t lost;  /* requests whose connection ended before their answer did */
     uint64_t disconnects;
 };
+
+/* The processor time this process has used so far. */
+usec_t tally_cpu_now(void);
 
 void tally_item(struct tally *t);
 void tally_miss(struct tally *t);
