@@ -73,7 +73,8 @@ HEADERS := $(sort $(wildcard common/*.h server/*.h server/*/*.h))
 UNIT    := $(sort $(wildcard tests/unit/*.c))
 LOAD    := $(sort $(wildcard tests/load/*.c))
 FUZZ    := $(sort $(wildcard tests/fuzz/*.c))
-C_FILES := $(SOURCES) $(HEADERS) $(UNIT) $(LOAD) $(FUZZ) \
+BENCH   := $(sort $(wildcard tests/bench/*.c))
+C_FILES := $(SOURCES) $(HEADERS) $(UNIT) $(LOAD) $(FUZZ) $(BENCH) \
            $(sort $(wildcard tests/unit/*.h tests/load/*.h tests/fuzz/*.h))
 
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
@@ -85,16 +86,19 @@ LOAD_OBJECTS := $(LOAD:%.c=$(BUILD)/%.o)
 LOAD_PARTS   := $(filter-out %/loadgen.o,$(LOAD_OBJECTS))
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,\
                            $(filter-out %/fuzz_driver.c,$(FUZZ)))
-ALL_OBJECTS  := $(OBJECTS) $(UNIT:%.c=$(BUILD)/%.o) $(LOAD_OBJECTS) $(FUZZ:%.c=$(BUILD)/%.o)
+BENCHES      := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH))
+ALL_OBJECTS  := $(OBJECTS) $(UNIT:%.c=$(BUILD)/%.o) $(LOAD_OBJECTS) $(FUZZ:%.c=$(BUILD)/%.o) \
+                $(BENCH:%.c=$(BUILD)/%.o)
 
-.PHONY: all all-tests loadgen test test-unit test-integration fuzz fuzz-targets fuzz-run \
+.PHONY: all all-tests loadgen bench test test-unit test-integration fuzz fuzz-targets fuzz-run \
         lint install uninstall clean format help deps FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(BUILD)/fetchd
 loadgen: $(BUILD)/loadgen
-all-tests: all $(TESTS) $(if $(LOAD),loadgen)
+bench: $(BENCHES)
+all-tests: all $(TESTS) $(BENCHES) $(if $(LOAD),loadgen)
 
 # ---- making it -------------------------------------------------------------------
 
@@ -137,6 +141,12 @@ $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(HELPERS) $(BUILD)/libload.
 $(BUILD)/loadgen: $(LOAD_OBJECTS) $(COMMON) $(BUILD)/objects
 	$(SAY) "  LD $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(LOAD_OBJECTS) $(COMMON) $(PKG_LIBS) -lpthread -lm
+
+# Each is a program to run by hand: what a part costs, how well it does.
+$(BENCHES): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libfetchd.a
+	$(SAY) "  LD $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 
 -include $(ALL_OBJECTS:.o=.d)
 
@@ -238,6 +248,7 @@ help:
 	@echo "make fuzz             fuzzes each parser for FUZZ_SECONDS=60"
 	@echo "make lint             all checks; one alone: $(LINT:%=lint-%)"
 	@echo "make loadgen          the load generator, $(BUILD)/loadgen"
+	@echo "make bench            programs that measure a part alone, $(BUILD)/bench/"
 	@echo "make all-tests        builds server, tests and load generator, runs nothing"
 	@echo "make install          DESTDIR= PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR); uninstall"
 	@echo "make format | clean   clang-format in place | remove what was built"

@@ -21,7 +21,8 @@ cache_key(const struct cache *c, uint64_t source, struct span id, struct cache_k
     key->id = id;
     key->hash = hash_bytes(&secret, id);
     v = shard_of(c, key->hash);
-    __builtin_prefetch(pair_line(shard_pair(&v, key->hash), key->hash, 0));
+    key->line = shard_line(&v, key->hash);
+    __builtin_prefetch(key->line);
 }
 
 void

@@ -83,6 +83,7 @@ struct cache_key {
     uint64_t source; /* fingerprint of the source's definition and columns */
     struct span id;  /* borrowed; at most CACHE_ID_MAX bytes */
     uint64_t hash;   /* keyed, the same in all processes of this cache; spread evenly */
+    void *line;      /* the cache's own: where its index begins */
 };
 
 /* Fills 'key' and begins to bring its index line near.  For many keys call this for all

@@ -58,71 +58,69 @@ load(const _Atomic uint64_t *word)
     return atomic_load_explicit(word, memory_order_relaxed);
 }
 
-ALWAYS_INLINE uint32_t
-sum_words(step_fn *step, uint32_t crc, const _Atomic uint64_t *words, size_t n)
-{
-    size_t i;
-
-    for (i = 0; i < n; i++)
-        crc = step(crc, load(&words[i]));
-    return crc;
-}
-
 /* Word 'i', copied to its place in 'to', if there is one. */
 ALWAYS_INLINE uint64_t
-carry(char *to, size_t i, const _Atomic uint64_t *word)
+carry(char *to, size_t i, const _Atomic uint64_t *words)
 {
-    uint64_t value = load(word);
+    uint64_t value = load(&words[i]);
 
     if (to != NULL)
         memcpy(to + 8 * i, &value, sizeof(value));
     return value;
 }
 
-ALWAYS_INLINE uint32_t
-copy_words(step_fn *step, uint32_t crc, const _Atomic uint64_t *words, size_t bytes,
-           char *to)
+/* 'n' words into the lanes. */
+ALWAYS_INLINE void
+feed(step_fn *step, uint32_t lane[3], const _Atomic uint64_t *words, size_t n, char *to)
 {
-    uint32_t a = crc, b = ~crc, c = 0;
-    uint64_t value;
-    size_t n = bytes / 8, i = 0;
+    uint32_t a = lane[0], b = lane[1], c = lane[2];
+    size_t i;
 
-    for (; i + 3 <= n; i += 3) {
-        a = step(a, carry(to, i, &words[i]));
-        b = step(b, carry(to, i + 1, &words[i + 1]));
-        c = step(c, carry(to, i + 2, &words[i + 2]));
+    for (i = 0; i + 3 <= n; i += 3) {
+        a = step(a, carry(to, i, words));
+        b = step(b, carry(to, i + 1, words));
+        c = step(c, carry(to, i + 2, words));
     }
-    for (; i < n; i++)
-        a = step(a, carry(to, i, &words[i]));
+    if (i < n)
+        a = step(a, carry(to, i, words));
+    if (i + 1 < n)
+        b = step(b, carry(to, i + 1, words));
+    lane[0] = a;
+    lane[1] = b;
+    lane[2] = c;
+}
+
+ALWAYS_INLINE uint32_t
+copy_words(step_fn *step, uint32_t crc, const _Atomic uint64_t *words, size_t head,
+           size_t bytes, char *to)
+{
+    uint32_t lane[3] = { crc, ~crc, 0 };
+    size_t n = bytes / 8;
+    uint64_t value;
+
+    feed(step, lane, words, head, NULL);
+    words += head;
+    if (to != NULL)
+        feed(step, lane, words, n, to);
+    else
+        feed(step, lane, words, n, NULL);
     if (bytes % 8 != 0) {
         value = load(&words[n]);
         if (to != NULL)
             memcpy(to + 8 * n, &value, bytes % 8);
-        a = step(a, value);
+        lane[2] = step(lane[2], value);
     }
-    return step(step(a, b), c);
+    return step(step(lane[0], lane[1]), lane[2]);
 }
 
 static uint32_t
-sum_portable(uint32_t crc, const _Atomic uint64_t *words, size_t n)
+copy_portable(uint32_t crc, const _Atomic uint64_t *words, size_t head, size_t bytes,
+              char *to)
 {
-    return sum_words(step_portable, crc, words, n);
+    return copy_words(step_portable, crc, words, head, bytes, to);
 }
 
-static uint32_t
-lanes_portable(uint32_t crc, const _Atomic uint64_t *words, size_t bytes)
-{
-    return copy_words(step_portable, crc, words, bytes, NULL);
-}
-
-static uint32_t
-copy_portable(uint32_t crc, const _Atomic uint64_t *words, size_t bytes, char *to)
-{
-    return copy_words(step_portable, crc, words, bytes, to);
-}
-
-static const struct checksum portable = { "portable", sum_portable, lanes_portable,
-                                          copy_portable };
+static const struct checksum portable = { "portable", copy_portable };
 
 const struct checksum *
 checksum_portable(void)
@@ -140,25 +138,13 @@ step_hardware(uint32_t crc, uint64_t word)
 }
 
 static HARDWARE uint32_t
-sum_hardware(uint32_t crc, const _Atomic uint64_t *words, size_t n)
+copy_hardware(uint32_t crc, const _Atomic uint64_t *words, size_t head, size_t bytes,
+              char *to)
 {
-    return sum_words(step_hardware, crc, words, n);
+    return copy_words(step_hardware, crc, words, head, bytes, to);
 }
 
-static HARDWARE uint32_t
-lanes_hardware(uint32_t crc, const _Atomic uint64_t *words, size_t bytes)
-{
-    return copy_words(step_hardware, crc, words, bytes, NULL);
-}
-
-static HARDWARE uint32_t
-copy_hardware(uint32_t crc, const _Atomic uint64_t *words, size_t bytes, char *to)
-{
-    return copy_words(step_hardware, crc, words, bytes, to);
-}
-
-static const struct checksum hardware = { "sse4.2", sum_hardware, lanes_hardware,
-                                          copy_hardware };
+static const struct checksum hardware = { "sse4.2", copy_hardware };
 
 const struct checksum *
 checksum_best(void)

@@ -2,11 +2,14 @@
  * entry.h - the form of one entry in a ring.
  *
  * Owns: how key, times, item and marks lie one behind the other, and what is looked at
- * before any of it is believed.  In layout.h are its first words.
+ * before any of it is believed.  In layout.h are its first words.  All inline: this is
+ * the way of every hit.
  */
 #ifndef SERVER_CACHE_ENTRY_H
 #define SERVER_CACHE_ENTRY_H
 
+#include "common/compiler.h"
+#include "server/cache/checksum.h"
 #include "server/cache/shard.h"
 
 enum entry_kind {
@@ -26,16 +29,62 @@ struct parts {
     unsigned kind;
 };
 
-/* As one word, ENTRY_SIZES. */
-uint64_t parts_pack(const struct parts *p);
-
-/* Words of the whole entry, its head included. */
-size_t parts_words(const struct parts *p);
-
 static inline size_t
 words_of(size_t bytes)
 {
     return (bytes + 7) / 8;
+}
+
+/* Words of the whole entry, its head included. */
+static inline size_t
+parts_words(const struct parts *p)
+{
+    return ENTRY_WORDS + words_of(p->id) + words_of(p->item) + words_of(p->marks);
+}
+
+/* As one word, ENTRY_SIZES. */
+static inline uint64_t
+parts_pack(const struct parts *p)
+{
+    return (uint64_t)p->item | (uint64_t)p->id << 32 | (uint64_t)p->kind << 40 |
+           (uint64_t)p->nmarks << 48;
+}
+
+static inline struct parts
+parts_unpack(uint64_t sizes)
+{
+    struct parts p;
+
+    p.item = (size_t)(sizes & 0xffffffff);
+    p.id = (size_t)(sizes >> 32 & 0xff);
+    p.kind = (unsigned)(sizes >> 40 & 0xff);
+    p.nmarks = (size_t)(sizes >> 48);
+    p.marks = p.nmarks * ((p.kind & ENTRY_WIDE_MARKS) != 0 ? 4 : 2);
+    return p;
+}
+
+/* The frame word: how to step over an entry (filler 1 | units 31), and 32 bits that make
+ * it and the sizes improbable where no writer has put them. */
+static inline uint64_t
+frame_make(size_t bytes, bool filler, uint64_t sizes)
+{
+    uint64_t low = bytes / UNIT | (uint64_t)filler << 31;
+
+    return ((sizes ^ low << 17 ^ low << 41) * 0x9e3779b97f4a7c15u + low) >> 32 << 32 |
+           low;
+}
+
+/* What the frame says: its bytes up to the next, and whether it is one at all.  False:
+ * no frame that was ever written there. */
+static inline bool
+frame_read(const _Atomic uint64_t *entry, size_t *bytes, bool *filler)
+{
+    uint64_t frame = word_get(&entry[ENTRY_FRAME]), sizes;
+
+    *bytes = (size_t)(frame & 0x7fffffff) * UNIT;
+    *filler = (frame >> 31 & 1) != 0;
+    sizes = *filler ? 0 : word_get(&entry[ENTRY_SIZES]);
+    return *bytes > 0 && frame == frame_make(*bytes, *filler, sizes);
 }
 
 /* The 'i'th word of 'bytes' bytes at 'p', padded with zeros. */
@@ -53,19 +102,66 @@ word_of(const void *p, size_t bytes, size_t i)
 
 /* The entry at a place that came from an index slot: is the place one, does the frame
  * fit there, do the parts fit in the frame?  NULL: no. */
-_Atomic uint64_t *entry_at(const struct shard_view *v, size_t place, struct parts *parts,
-                           size_t *bytes) MUST_CHECK;
+static inline _Atomic uint64_t *
+entry_at(const struct shard_view *v, size_t place, struct parts *parts, size_t *bytes)
+{
+    const struct geometry *at = &v->c->at;
+    _Atomic uint64_t *entry;
+    bool filler;
+
+    if (place < at->ring[RING_SMALL] || place + ENTRY_HEAD_BYTES > at->shard_bytes)
+        return NULL;
+    entry = shard_words(v, place);
+    *parts = parts_unpack(word_get(&entry[ENTRY_SIZES]));
+    if (!frame_read(entry, bytes, &filler) || filler ||
+        *bytes > at->shard_bytes - place || parts_words(parts) * 8 > *bytes ||
+        parts->item > CACHE_ITEM_MAX || parts->nmarks > CACHE_MARKS_MAX)
+        return NULL;
+    return entry;
+}
 
 /* Is it the entry of 'key'? */
-bool entry_is(const _Atomic uint64_t *entry, const struct parts *parts,
-              const struct cache_key *key) MUST_CHECK;
+static inline bool
+entry_is(const _Atomic uint64_t *entry, const struct parts *parts,
+         const struct cache_key *key)
+{
+    size_t i;
 
-/* The checksum of the words from the sizes to the id, with which every sum begins. */
-uint32_t entry_sum_head(const struct cache *c, const _Atomic uint64_t *entry,
-                        const struct parts *p);
+    if (word_get(&entry[ENTRY_HASH]) != key->hash ||
+        word_get(&entry[ENTRY_SOURCE]) != key->source || parts->id != key->id.n)
+        return false;
+    for (i = 0; i < words_of(key->id.n); i++) {
+        if (word_get(&entry[ENTRY_WORDS + i]) != word_of(key->id.p, key->id.n, i))
+            return false;
+    }
+    return true;
+}
 
-/* The checksum of a whole entry as it lies there. */
-uint32_t entry_sum(const struct cache *c, const _Atomic uint64_t *entry,
-                   const struct parts *p);
+/* The checksum of an entry without its marks; its item is copied to 'to', unless that is
+ * NULL. */
+static inline uint32_t
+entry_sum_item(const struct cache *c, const _Atomic uint64_t *entry,
+               const struct parts *p, char *to)
+{
+    return c->checksum->copy(~0u, entry + ENTRY_SIZES,
+                             ENTRY_WORDS - ENTRY_SIZES + words_of(p->id), p->item, to);
+}
+
+/* The words of the marks. */
+static inline _Atomic uint64_t *
+entry_marks(_Atomic uint64_t *entry, const struct parts *p)
+{
+    return entry + ENTRY_WORDS + words_of(p->id) + words_of(p->item);
+}
+
+/* Goes on with a checksum over the marks, which are copied to 'to', unless that is
+ * NULL. */
+static inline uint32_t
+entry_sum_marks(const struct cache *c, _Atomic uint64_t *entry, const struct parts *p,
+                uint32_t crc, char *to)
+{
+    return p->marks == 0 ? crc
+                         : c->checksum->copy(crc, entry_marks(entry, p), 0, p->marks, to);
+}
 
 #endif

@@ -15,6 +15,7 @@
  */
 #include "server/cache/geometry.h"
 
+#define PAIR_BYTES (2 * sizeof(struct index_line)) /* shards and pairs begin at these */
 #define SHARD_BYTES ((size_t)4 << 20)
 #define SHARDS_MAX 256
 /* One index slot for so many bytes of entries: entries are 300 bytes and more for the
@@ -43,11 +44,11 @@ power_within(size_t n, size_t min, size_t max)
 static void
 divide_shard(struct geometry *g)
 {
-    size_t data = g->shard_bytes - sizeof(struct shard), line = CACHE_LINE, room;
+    size_t data = g->shard_bytes - PAIR_BYTES, line = CACHE_LINE, room;
 
     g->npairs = data / (2 * INDEX_SLOTS * BYTES_A_SLOT);
     g->nghosts = data / (BYTES_A_GHOST * GHOST_GROUP);
-    g->index = sizeof(struct shard);
+    g->index = round_up(sizeof(struct shard), PAIR_BYTES);
     g->ghosts = g->index + g->npairs * 2 * sizeof(struct index_line);
     g->ring[RING_SMALL] = g->ghosts + g->nghosts * line;
     room = (g->shard_bytes - g->ring[RING_SMALL]) / line * line;
@@ -71,7 +72,7 @@ geometry_make(struct geometry *g, size_t bytes, size_t capacity)
     g->inval = round_up(g->epochs + g->capacity * sizeof(uint64_t), CACHE_LINE);
     g->leases = g->inval + g->ninval * sizeof(uint64_t);
     g->shards = round_up(g->leases + g->nleases * sizeof(struct shared_lease), 4096);
-    g->shard_bytes = (g->bytes - g->shards) / g->nshards / CACHE_LINE * CACHE_LINE;
+    g->shard_bytes = (g->bytes - g->shards) / g->nshards / PAIR_BYTES * PAIR_BYTES;
     divide_shard(g);
 }
 

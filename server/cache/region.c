@@ -48,6 +48,11 @@ view_map(struct cache *c, int fd)
         return -1;
     /* Items do not belong in core files. */
     (void)madvise(c->base, c->at.bytes, MADV_DONTDUMP);
+    /* A prefetched hit among a million items of 300 bytes takes 92 instead of 120 ns on
+     * huge pages (measured with private memory).  The kernel heeds this only where its
+     * shmem_enabled says "advise", which is not its default: memory is then taken by
+     * 2 MiB at a time. */
+    (void)madvise(c->base, c->at.bytes, MADV_HUGEPAGE);
     return 0;
 }
 

@@ -16,40 +16,13 @@
 #include "server/cache/ring.h"
 
 #include "common/compiler.h"
+#include "server/cache/entry.h"
 #include "server/cache/geometry.h"
 #include "server/cache/times.h"
 
-#define FILLER_BIT 32
 /* Entries moved on before the evictor takes whatever comes next: a writer must not carry
  * a whole ring around while it holds the lock. */
 #define MOVES_MAX 64
-
-static uint32_t
-frame_check(size_t bytes, bool filler, uint64_t sizes)
-{
-    return (
-        uint32_t)(word_mix(sizes ^ ((uint64_t)bytes << 20 | (uint64_t)filler << 63)) >>
-                  32);
-}
-
-uint64_t
-frame_make(size_t bytes, bool filler, uint64_t sizes)
-{
-    return (uint64_t)frame_check(bytes, filler, sizes) << 32 | (uint64_t)filler << 31 |
-           bytes / UNIT;
-}
-
-bool
-frame_read(const _Atomic uint64_t *entry, size_t *bytes, bool *filler)
-{
-    uint64_t frame = word_get(&entry[ENTRY_FRAME]), sizes = 0;
-
-    *bytes = (size_t)(frame & 0x7fffffff) * UNIT;
-    *filler = (frame >> 31 & 1) != 0;
-    if (!*filler)
-        sizes = word_get(&entry[ENTRY_SIZES]);
-    return *bytes > 0 && frame >> 32 == frame_check(*bytes, *filler, sizes);
-}
 
 /* One ring, its ends read once and written back at every step. */
 struct ring_view {
@@ -188,17 +161,17 @@ enum tail_state {
 static void
 victim_find_slot(struct victim *victim, const struct shard_view *v)
 {
-    struct index_line *pair = shard_pair(v, victim->hash);
+    struct index_line *line = shard_line(v, victim->hash);
     size_t i;
 
     victim->slot = NULL;
     for (i = 0; i < PAIR_SLOTS; i++) {
-        _Atomic uint64_t *slot = pair_slot(pair, victim->hash, i);
+        _Atomic uint64_t *slot = pair_slot(line, i);
         uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
 
         if (word != 0 && slot_place(word) == victim->place) {
             victim->slot = slot;
-            victim->visits = pair_visits(pair, victim->hash, i);
+            victim->visits = pair_visits(line, i);
             victim->word = word;
             return;
         }

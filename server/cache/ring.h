@@ -9,11 +9,6 @@
 
 #include "server/cache/shard.h"
 
-/* What the frame word of an entry says: its bytes up to the next, and whether it is one
- * at all.  False: no frame that was ever written there. */
-bool frame_read(const _Atomic uint64_t *entry, size_t *bytes, bool *filler) MUST_CHECK;
-uint64_t frame_make(size_t bytes, bool filler, uint64_t sizes);
-
 /* Makes room for an entry of 'bytes' (a multiple of UNIT) for the key of 'hash', evicting
  * whom it must.  'known': an entry of that key was there already.  Returns its place in
  * the shard; 0: too large.  When the shard makes no sense it is wiped. */

@@ -30,26 +30,28 @@ void shard_unlock(const struct shard_view *v);
 /* Forgets every entry.  With the lock. */
 void shard_wipe(const struct shard_view *v);
 
-/* The pair of lines where 'hash' is, and slot 0 .. PAIR_SLOTS - 1 of it, beginning with
- * the line that is filled first. */
-struct index_line *shard_pair(const struct shard_view *v, uint64_t hash);
+/* The line of the index that is looked at first for 'hash'. */
+struct index_line *shard_line(const struct shard_view *v, uint64_t hash);
 
+/* The other one of its pair: pairs lie at multiples of two lines. */
 static inline struct index_line *
-pair_line(struct index_line *pair, uint64_t hash, size_t i)
+pair_other(struct index_line *line)
 {
-    return &pair[(i >= INDEX_SLOTS) ^ (hash >> 24 & 1)];
+    return (struct index_line *)((uintptr_t)line ^ sizeof(struct index_line));
 }
 
+/* Slot 'i' of the pair whose first line is 'line'. */
 static inline _Atomic uint64_t *
-pair_slot(struct index_line *pair, uint64_t hash, size_t i)
+pair_slot(struct index_line *line, size_t i)
 {
-    return &pair_line(pair, hash, i)->slots[i % INDEX_SLOTS];
+    return i < INDEX_SLOTS ? &line->slots[i] : &pair_other(line)->slots[i - INDEX_SLOTS];
 }
 
 static inline _Atomic uint8_t *
-pair_visits(struct index_line *pair, uint64_t hash, size_t i)
+pair_visits(struct index_line *line, size_t i)
 {
-    return &pair_line(pair, hash, i)->visits[i % INDEX_SLOTS];
+    return i < INDEX_SLOTS ? &line->visits[i]
+                           : &pair_other(line)->visits[i - INDEX_SLOTS];
 }
 
 /* Changes a slot from 'old' to 'new'; false: it was not 'old' any more. */

@@ -13,7 +13,6 @@
 #include "server/cache/store.h"
 
 #include "common/compiler.h"
-#include "server/cache/checksum.h"
 #include "server/cache/entry.h"
 #include "server/cache/times.h"
 
@@ -21,7 +20,7 @@
 struct reading {
     const struct cache *c;
     const _Atomic uint64_t *slot;
-    const _Atomic uint64_t *entry;
+    _Atomic uint64_t *entry;
     uint64_t word;
     uint64_t seq;
     struct parts parts;
@@ -34,23 +33,22 @@ reading_holds(const struct reading *r)
     return word_get(&r->entry[ENTRY_SEQ]) == r->seq && word_get(r->slot) == r->word;
 }
 
-/* Sums the marks, and copies them when there is room. */
+/* Goes on with the sum over the marks, and copies them when there is room. */
 static uint32_t
-read_marks(const struct reading *r, uint32_t crc, const _Atomic uint64_t *words,
-           struct cache_hit *hit)
+read_marks(const struct reading *r, uint32_t crc, struct cache_hit *hit)
 {
-    const struct checksum *checksum = r->c->checksum;
+    const struct parts *p = &r->parts;
     uint16_t narrow;
     char *half;
     size_t i;
 
     if (hit->nmarks > hit->marks_max || hit->nmarks == 0)
-        return checksum->lanes(crc, words, r->parts.marks);
-    if ((r->parts.kind & ENTRY_WIDE_MARKS) != 0)
-        return checksum->copy(crc, words, r->parts.marks, (char *)hit->marks);
+        return entry_sum_marks(r->c, r->entry, p, crc, NULL);
+    if ((p->kind & ENTRY_WIDE_MARKS) != 0)
+        return entry_sum_marks(r->c, r->entry, p, crc, (char *)hit->marks);
     /* Into the second half of their place, from where they spread over all of it. */
-    half = (char *)hit->marks + r->parts.marks;
-    crc = checksum->copy(crc, words, r->parts.marks, half);
+    half = (char *)hit->marks + p->marks;
+    crc = entry_sum_marks(r->c, r->entry, p, crc, half);
     for (i = 0; i < hit->nmarks; i++) {
         memcpy(&narrow, half + 2 * i, 2);
         hit->marks[i] = narrow;
@@ -62,7 +60,6 @@ static enum cache_verdict
 read_body(const struct reading *r, struct buf *out, struct cache_hit *hit)
 {
     const struct parts *p = &r->parts;
-    const _Atomic uint64_t *item = r->entry + ENTRY_WORDS + words_of(p->id);
     char none, *to = &none;
     uint32_t crc;
 
@@ -70,9 +67,8 @@ read_body(const struct reading *r, struct buf *out, struct cache_hit *hit)
         return CACHE_MISS;
     hit->len = p->item;
     hit->nmarks = p->nmarks;
-    crc = entry_sum_head(r->c, r->entry, p);
-    crc = r->c->checksum->copy(crc, item, p->item, to);
-    crc = read_marks(r, crc, item + words_of(p->item), hit);
+    crc = entry_sum_item(r->c, r->entry, p, to);
+    crc = read_marks(r, crc, hit);
     if (!reading_holds(r) || crc != r->seq >> 32)
         return CACHE_MISS;
     if ((p->kind & ENTRY_KIND_MASK) == ENTRY_ABSENT)
@@ -104,64 +100,73 @@ read_slot(const struct shard_view *v, const _Atomic uint64_t *slot, uint64_t wor
     return read_body(&r, out, hit);
 }
 
+/* The slots of one line. */
+static enum cache_verdict
+read_line(const struct shard_view *v, struct index_line *line,
+          const struct cache_key *key, struct buf *out, struct cache_hit *hit)
+{
+    enum cache_verdict verdict;
+    size_t i;
+
+    for (i = 0; i < INDEX_SLOTS; i++) {
+        uint64_t word = atomic_load(&line->slots[i]);
+        uint8_t visits;
+
+        if (!slot_matches(word, key->hash) || (word & SLOT_PENDING) != 0)
+            continue;
+        verdict = read_slot(v, &line->slots[i], word, key, out, hit);
+        if (unlikely(verdict == CACHE_MISS))
+            continue;
+        visits = atomic_load_explicit(&line->visits[i], memory_order_relaxed);
+        if (visits < VISITS_MAX)
+            atomic_store_explicit(&line->visits[i], visits + 1, memory_order_relaxed);
+        return verdict;
+    }
+    return CACHE_MISS;
+}
+
 enum cache_verdict
 store_read(const struct cache *c, const struct cache_key *key, struct buf *out,
            struct cache_hit *hit)
 {
     struct shard_view v = shard_of(c, key->hash);
-    struct index_line *pair = shard_pair(&v, key->hash);
-    enum cache_verdict verdict;
-    size_t i;
+    enum cache_verdict verdict = read_line(&v, key->line, key, out, hit);
 
-    for (i = 0; i < PAIR_SLOTS; i++) {
-        const _Atomic uint64_t *slot = pair_slot(pair, key->hash, i);
-        uint64_t word = atomic_load(slot);
-
-        if (!slot_matches(word, key->hash) || (word & SLOT_PENDING) != 0)
-            continue;
-        verdict = read_slot(&v, slot, word, key, out, hit);
-        if (likely(verdict != CACHE_MISS)) {
-            _Atomic uint8_t *visits = pair_visits(pair, key->hash, i);
-            uint8_t n = atomic_load_explicit(visits, memory_order_relaxed);
-
-            if (n < VISITS_MAX)
-                atomic_store_explicit(visits, n + 1, memory_order_relaxed);
-            return verdict;
-        }
-    }
-    return CACHE_MISS;
+    return verdict != CACHE_MISS ? verdict
+                                 : read_line(&v, pair_other(key->line), key, out, hit);
 }
 
 void
 store_prefetch(const struct cache *c, const struct cache_key *key)
 {
     struct shard_view v = shard_of(c, key->hash);
-    struct index_line *pair = shard_pair(&v, key->hash);
-    size_t i, line, lines;
+    struct index_line *line = key->line;
+    size_t i, k, lines;
 
-    for (i = 0; i < PAIR_SLOTS; i++) {
-        uint64_t word = word_get(pair_slot(pair, key->hash, i));
+    for (i = 0; i < INDEX_SLOTS; i++) {
+        uint64_t word = word_get(&line->slots[i]);
 
         if (!slot_matches(word, key->hash) || slot_place(word) >= c->at.shard_bytes)
             continue;
         /* Beyond these the processor has seen the pattern. */
         lines = slot_lines(word);
-        for (line = 0; line < lines && line < 8; line++)
-            __builtin_prefetch(v.base + slot_place(word) + line * CACHE_LINE);
+        for (k = 0; k < lines && k < 8; k++)
+            __builtin_prefetch(v.base + slot_place(word) + k * CACHE_LINE);
         return;
     }
+    __builtin_prefetch(pair_other(line));
 }
 
 bool
 store_drop(const struct cache *c, uint64_t hash)
 {
     struct shard_view v = shard_of(c, hash);
-    struct index_line *pair = shard_pair(&v, hash);
+    struct index_line *line = shard_line(&v, hash);
     bool dropped = false;
     size_t i;
 
     for (i = 0; i < PAIR_SLOTS; i++) {
-        _Atomic uint64_t *slot = pair_slot(pair, hash, i);
+        _Atomic uint64_t *slot = pair_slot(line, i);
         uint64_t word = atomic_load(slot);
 
         /* It fails only when the writer has just moved the entry or made it pending;

@@ -63,6 +63,12 @@ put_marks(_Atomic uint64_t *to, const struct entry *e, const struct parts *p)
     }
 }
 
+static uint32_t
+sum_of(const struct shard_view *v, _Atomic uint64_t *entry, const struct parts *p)
+{
+    return entry_sum_marks(v->c, entry, p, entry_sum_item(v->c, entry, p, NULL), NULL);
+}
+
 /* Writes the entry where there is room for 'bytes'. */
 static void
 write_at(const struct shard_view *v, size_t place, size_t bytes, const struct entry *e,
@@ -85,8 +91,7 @@ write_at(const struct shard_view *v, size_t place, size_t bytes, const struct en
     put_bytes(body + words_of(p->id), e->item.p, p->item);
     put_marks(body + words_of(p->id) + words_of(p->item), e, p);
     cache_hook(v->c, CACHE_POINT_WRITTEN);
-    atomic_store_explicit(&entry[ENTRY_SEQ],
-                          (uint64_t)entry_sum(v->c, entry, p) << 32 | seq,
+    atomic_store_explicit(&entry[ENTRY_SEQ], (uint64_t)sum_of(v, entry, p) << 32 | seq,
                           memory_order_release);
 }
 
@@ -95,28 +100,27 @@ static _Atomic uint64_t *
 choose_slot(const struct shard_view *v, uint64_t hash, uint64_t *word,
             _Atomic uint8_t **visits)
 {
-    struct index_line *pair = shard_pair(v, hash);
+    struct index_line *line = shard_line(v, hash);
     size_t i, best = 0;
     unsigned rank, best_rank = ~0u;
 
     for (i = 0; i < PAIR_SLOTS; i++) {
-        uint64_t found = atomic_load(pair_slot(pair, hash, i));
+        uint64_t found = atomic_load(pair_slot(line, i));
 
         if (slot_matches(found, hash))
             rank = 0;
         else if (found == 0 || slot_broken(found))
             rank = 1;
         else
-            rank = 2u +
-                   atomic_load_explicit(pair_visits(pair, hash, i), memory_order_relaxed);
+            rank = 2u + atomic_load_explicit(pair_visits(line, i), memory_order_relaxed);
         if (rank < best_rank) {
             best = i;
             best_rank = rank;
             *word = found;
         }
     }
-    *visits = pair_visits(pair, hash, best);
-    return pair_slot(pair, hash, best);
+    *visits = pair_visits(line, best);
+    return pair_slot(line, best);
 }
 
 /* Is there an entry of the key that may be written over, or left because it is newer? */
@@ -141,7 +145,7 @@ look_at_existing(const struct shard_view *v, uint64_t word, const struct entry *
         return EXISTING_NONE;
     asked_at = word_get(&entry[ENTRY_ASKED]);
     if (asked_at > e->asked_at && asked_at > times_key(v->c, e->key->hash) &&
-        entry_sum(v->c, entry, &old) == word_get(&entry[ENTRY_SEQ]) >> 32)
+        sum_of(v, entry, &old) == word_get(&entry[ENTRY_SEQ]) >> 32)
         return EXISTING_NEWER;
     /* Not into a much larger one: its rest would be lost for good. */
     return need <= *bytes && *bytes <= need + need / 4 + CACHE_LINE ? EXISTING_FITS
