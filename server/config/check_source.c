@@ -64,7 +64,7 @@ check_table(struct check *k, struct config_source *s)
     return true;
 }
 
-/* --- HTTP ---------------------------------------------------------------------------- */
+/* --- HTTP --------------------------------------------------------------------------- */
 
 static bool
 http_refuse(struct check *k, const struct config_source *s, const char *name,
@@ -157,7 +157,7 @@ check_url(struct check *k, struct config_source *s)
            check_token(k, s);
 }
 
-/* --- either -------------------------------------------------------------------------- */
+/* --- either ------------------------------------------------------------------------- */
 
 /* Nothing that only sources of another kind have. */
 static bool

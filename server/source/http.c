@@ -30,7 +30,7 @@ http_of_const(const struct source *s)
     return CONTAINER_OF(s, struct http, source);
 }
 
-/* --- connections ----------------------------------------------------------------------- */
+/* --- connections -------------------------------------------------------------------- */
 
 struct http_conn *
 http_conn_take(struct http *h)
@@ -112,7 +112,7 @@ http_on_tick(evutil_socket_t fd, short what, void *arg)
     http_call_spare(arg); /* may have failed for want of memory */
 }
 
-/* --- the source ------------------------------------------------------------------------ */
+/* --- the source --------------------------------------------------------------------- */
 
 static enum source_state
 http_state(const struct source *s)
@@ -205,7 +205,7 @@ static const struct source_ops http_ops = {
     .describe = http_describe,
 };
 
-/* --- birth and death ------------------------------------------------------------------- */
+/* --- birth and death ---------------------------------------------------------------- */
 
 static void
 http_set(struct http *h, struct event_base *base, const struct config *config,

@@ -64,7 +64,7 @@ broken(struct http_answer *a, const char *why)
     return HTTP_BROKEN;
 }
 
-/* --- the first line ------------------------------------------------------------------ */
+/* --- the first line ----------------------------------------------------------------- */
 
 static bool
 is_digit(char c)
@@ -89,7 +89,14 @@ read_status_line(struct http_answer *a, struct span line)
     return HTTP_MORE;
 }
 
-/* --- headers ------------------------------------------------------------------------- */
+/* What else speaks first, TLS or SSH or HTTP/2, might never send a newline. */
+static bool
+may_be_status_line(struct span begin)
+{
+    return memcmp(begin.p, "HTTP/1.", begin.n < 7 ? begin.n : 7) == 0;
+}
+
+/* --- headers ------------------------------------------------------------------------ */
 
 static bool
 is_token_char(unsigned char c)
@@ -229,7 +236,7 @@ end_headers(struct http_answer *a)
     return a->left == 0 ? HTTP_COMPLETE : HTTP_MORE;
 }
 
-/* --- chunks -------------------------------------------------------------------------- */
+/* --- chunks ------------------------------------------------------------------------- */
 
 static int
 hex_value(char c)
@@ -262,7 +269,7 @@ read_chunk_size(struct http_answer *a, struct span line)
     return HTTP_MORE;
 }
 
-/* --- lines --------------------------------------------------------------------------- */
+/* --- lines -------------------------------------------------------------------------- */
 
 static enum http_progress
 read_line(struct http_answer *a, struct span line)
@@ -342,7 +349,9 @@ take_line(struct http_answer *a, struct span in, size_t *used)
     if (buf_failed(&a->line))
         return HTTP_TOOLARGE;
     if (end == NULL)
-        return HTTP_MORE;
+        return a->part == HTTP_STATUS_LINE && !may_be_status_line(line)
+                   ? broken(a, "not an HTTP/1.x status line")
+                   : HTTP_MORE;
     if (line.n < 2 || line.p[line.n - 2] != '\r')
         return broken(a, "a line that does not end in CRLF");
     if (a->part != HTTP_CHUNK_SIZE && a->part != HTTP_CHUNK_END)
@@ -352,7 +361,7 @@ take_line(struct http_answer *a, struct span in, size_t *used)
     return progress;
 }
 
-/* --- bodies -------------------------------------------------------------------------- */
+/* --- bodies ------------------------------------------------------------------------- */
 
 static enum http_progress
 take_body(struct http_answer *a, struct span in, size_t *used)

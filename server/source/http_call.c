@@ -45,7 +45,7 @@ struct http_call {
     struct event timer;
 };
 
-/* --- budgets --------------------------------------------------------------------------- */
+/* --- budgets ------------------------------------------------------------------------ */
 
 static void
 budget_earn(struct http_budget *b)
@@ -64,7 +64,7 @@ budget_spend(struct http_budget *b)
     return true;
 }
 
-/* --- the breaker ----------------------------------------------------------------------- */
+/* --- the breaker -------------------------------------------------------------------- */
 
 static void
 http_trouble(struct http *h, const char *why)
@@ -97,7 +97,7 @@ http_failed(struct http *h, const char *why, usec_t now)
              h->settings->breaker_max_ms);
 }
 
-/* --- the end of a call ----------------------------------------------------------------- */
+/* --- the end of a call -------------------------------------------------------------- */
 
 static void
 call_end(struct http_call *call, enum batch_outcome outcome, usec_t now)
@@ -162,7 +162,7 @@ call_read(struct http_call *call, const struct http_answer *answer, usec_t now)
         call_end(call, BATCH_COMPLETE, now);
 }
 
-/* --- the end of an attempt ------------------------------------------------------------- */
+/* --- the end of an attempt ---------------------------------------------------------- */
 
 /* What an end means beyond this call. */
 struct verdict {
@@ -255,7 +255,7 @@ http_call_on_ended(struct http_conn *c, enum http_end end, const char *why)
     }
 }
 
-/* --- time ------------------------------------------------------------------------------ */
+/* --- time --------------------------------------------------------------------------- */
 
 static void
 call_arm(struct http_call *call, usec_t now)
@@ -324,7 +324,7 @@ call_on_timer(evutil_socket_t fd, short what, void *arg)
     call_arm(call, now); /* libevent's clock may be a few ms early */
 }
 
-/* --- the beginning --------------------------------------------------------------------- */
+/* --- the beginning ------------------------------------------------------------------ */
 
 static struct http_call *
 call_new(struct http *h)

@@ -70,7 +70,7 @@ http_conn_free(struct http_conn **conn)
     *conn = NULL;
 }
 
-/* --- how it ends --------------------------------------------------------------------- */
+/* --- how it ends -------------------------------------------------------------------- */
 
 /* Told at once: from an event of ours only. */
 static void
@@ -95,7 +95,31 @@ conn_fail_later(struct http_conn *c, enum http_end end, const char *why)
     event_active(&c->write, EV_WRITE, 1);
 }
 
-/* --- out ----------------------------------------------------------------------------- */
+/* --- in and out, as much as goes ---------------------------------------------------- */
+
+/* Bytes, 0 at the end; -1 with errno, EAGAIN when there is nothing now. */
+static ssize_t
+conn_receive_some(struct http_conn *c)
+{
+    size_t n = 0;
+
+    if (c->session == NULL)
+        return recv(c->fd, c->shared->read_buffer, HTTP_READ_BYTES, 0);
+    switch (http_tls_read(c->session, c->shared->read_buffer, HTTP_READ_BYTES, &n)) {
+    case TLS_OK:
+        return (ssize_t)n;
+    case TLS_WANT_READ:
+    case TLS_WANT_WRITE:
+        errno = EAGAIN;
+        return -1;
+    case TLS_END:
+        return 0;
+    case TLS_FAILED:
+        break;
+    }
+    errno = ECONNRESET;
+    return -1;
+}
 
 static ssize_t
 conn_send_some(struct http_conn *c)
@@ -140,7 +164,7 @@ conn_send(struct http_conn *c)
     }
 }
 
-/* --- connecting ---------------------------------------------------------------------- */
+/* --- connecting --------------------------------------------------------------------- */
 
 static struct timeval
 timeval_of(usec_t t)
@@ -248,48 +272,31 @@ conn_on_connected(struct http_conn *c, bool late)
         conn_handshake(c);
 }
 
+/* Nothing came since the last look?  A word that is on its way already must not be taken
+ * for the answer to what is asked next, and an end is seen before anything is lost. */
+static bool
+conn_is_quiet(struct http_conn *c)
+{
+    return conn_receive_some(c) == -1 && errno == EAGAIN;
+}
+
 void
 http_conn_start(struct http_conn *c, struct span request)
 {
     c->unsent = request;
     http_answer_reset(&c->answer);
-    c->reused = c->state == HTTP_CONN_IDLE;
-    if (c->reused) {
+    if (c->state == HTTP_CONN_IDLE && conn_is_quiet(c)) {
         c->state = HTTP_CONN_BUSY;
         conn_send(c);
         return;
     }
-    assert(c->state == HTTP_CONN_CLOSED);
+    conn_shut(c);
     c->tried = 0;
     c->next = http_names_first(c->shared->names);
     conn_connect(c, "no address");
 }
 
-/* --- in ------------------------------------------------------------------------------ */
-
-/* Bytes, 0 at the end; -1 with errno, EAGAIN when there is nothing now. */
-static ssize_t
-conn_receive_some(struct http_conn *c)
-{
-    size_t n = 0;
-
-    if (c->session == NULL)
-        return recv(c->fd, c->shared->read_buffer, HTTP_READ_BYTES, 0);
-    switch (http_tls_read(c->session, c->shared->read_buffer, HTTP_READ_BYTES, &n)) {
-    case TLS_OK:
-        return (ssize_t)n;
-    case TLS_WANT_READ:
-    case TLS_WANT_WRITE:
-        errno = EAGAIN;
-        return -1;
-    case TLS_END:
-        return 0;
-    case TLS_FAILED:
-        break;
-    }
-    errno = ECONNRESET;
-    return -1;
-}
+/* --- in ----------------------------------------------------------------------------- */
 
 /* 'cut': by the end of the connection; 'extra': more was read than the answer. */
 static void

@@ -3,7 +3,7 @@
  *
  * Owns: socket, TLS session, events, and the reading of one answer at a time.
  * Promises: a start is followed by exactly one call of 'ended', and never inside it; what
- * arrives when nothing was asked ends the connection.
+ * arrives when nothing was asked ends the connection and answers nothing.
  * Never knows: batches, retries, breakers.
  *
  *     CLOSED -start-> CONNECTING -> HANDSHAKE -> BUSY -ended-> IDLE -start-> BUSY
@@ -80,7 +80,6 @@ struct http_conn {
     size_t next;  /* ... and the one to try next */
     struct http_answer answer;
     struct span unsent;
-    bool reused;       /* for the request under way */
     bool failed_early; /* 'end' and 'why' are told from the loop */
     enum http_end end;
     char why[160];

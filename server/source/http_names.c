@@ -71,7 +71,7 @@ lookup_run(void *arg)
     return NULL;
 }
 
-/* --- the looking --------------------------------------------------------------------- */
+/* --- the looking -------------------------------------------------------------------- */
 
 static void
 names_later(struct http_names *n)
@@ -192,7 +192,7 @@ names_on_timer(evutil_socket_t fd, short what, void *arg)
         names_later(n);
 }
 
-/* --- the names ----------------------------------------------------------------------- */
+/* --- the names ---------------------------------------------------------------------- */
 
 /* "127.0.0.1" and "::1" need no resolver. */
 static bool

@@ -17,7 +17,7 @@
 
 #define USER_AGENT "fetchd/" FETCHD_VERSION
 
-/* --- once ---------------------------------------------------------------------------- */
+/* --- once --------------------------------------------------------------------------- */
 
 /* Does the configuration name this header itself? */
 static bool
@@ -145,7 +145,7 @@ http_template_takes(const struct http_template *t, struct span id)
     return !(memcmp(all, "..", n) == 0);
 }
 
-/* --- each time ----------------------------------------------------------------------- */
+/* --- each time ---------------------------------------------------------------------- */
 
 /* RFC 3986, unreserved. */
 static inline bool

@@ -1,7 +1,8 @@
 """conftest.py - what every test of whole processes finds ready.
 
 Shared by the tests of one xdist worker (read only): shop_db, server, client.
-Made for one test: own_db, start_fetchd, start_proxy; their ends are checked here.
+Made for one test: own_db, start_fetchd, start_proxy, start_upstream; their ends are
+checked here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from harness import mariadb
 from harness.fetchd import Config, Fetchd
 from harness.mariadb import MariaDB
 from harness.proxy import Proxy
+from harness.upstream import Upstream
 from harness.scenario import Scenario
 from harness.wait import BINARY, SLOW
 from harness.wire import Client
@@ -154,6 +156,20 @@ def start_proxy() -> Iterator[Callable[..., Proxy]]:
 
     def start(db: MariaDB, tcp: bool = False) -> Proxy:
         started.append(Proxy(db.socket, tcp))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+@pytest.fixture
+def start_upstream() -> Iterator[Callable[..., Upstream]]:
+    """Opens HTTP APIs: start_upstream(tls=None, host="127.0.0.1")."""
+    started: list[Upstream] = []
+
+    def start(**how: Any) -> Upstream:
+        started.append(Upstream(**how))
         return started[-1]
 
     yield start

@@ -79,7 +79,8 @@ feed_every_way(const char *text, bool end)
             print_error("in steps of %zu: %s\n", step, text);
         assert_int_equal(o.progress, whole.progress);
         assert_string_equal(o.body, whole.body);
-        assert_int_equal(o.used, whole.used);
+        if (o.progress == HTTP_COMPLETE)
+            assert_int_equal(o.used, whole.used);
     }
     return whole;
 }
@@ -116,6 +117,9 @@ static const struct {
 static const char *const broken[] = {
     "\r\n" SEVEN "{\"a\":1}",
     "HTTP/2 200 OK\r\n\r\n",
+    "S",
+    "HTTP/x",
+    "\x15\x03\x01",
     "HTTP/9.9 200 OK\r\n\r\n",
     "HTTP/1.2 200 OK\r\n\r\n",
     "http/1.1 200 OK\r\n\r\n",
