@@ -119,8 +119,11 @@ append_traces(struct buf *out, const struct command *c, const struct reply *r)
         native_append_tag(out, c);
         BUF_APPEND_LIT(out, "TRACE ");
         buf_append_span(out, r->results[i].key);
-        buf_append_fmt(out, " source=%s from=%s wait_us=%u\r\n", r->traces[i].source,
+        buf_append_fmt(out, " source=%s from=%s wait_us=%u", r->traces[i].source,
                        item_origin_name(r->traces[i].origin), r->traces[i].wait_us);
+        if (r->traces[i].missing != NULL)
+            buf_append_fmt(out, " missing=%s", r->traces[i].missing);
+        BUF_APPEND_LIT(out, "\r\n");
     }
 }
 
@@ -148,6 +151,8 @@ append_done(struct buf *out, const struct command *c, const struct reply *r)
     buf_append_char(out, (char)('0' + r->elapsed % 10));
     if (c->layout != LAYOUT_LINES)
         native_append_statuses(out, r);
+    if (r->partial > 0)
+        buf_append_fmt(out, " partial=%zu", r->partial);
     BUF_APPEND_LIT(out, "\r\n");
 }
 

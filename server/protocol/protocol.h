@@ -161,12 +161,14 @@ struct item_trace {
     const char *source;
     enum item_origin origin;
     unsigned wait_us; /* from the request's arrival to the answer */
+    char *missing;    /* a view's parts that are not there, "stock:timeout"; or NULL */
 };
 
 /* What a dialect may need to answer; borrowed. */
 struct reply {
     const struct item_result *results; /* COMMAND_FETCH */
     size_t nresults;
+    size_t partial; /* items that lack a part of a view which failed or was late */
     const struct item_trace *traces; /* one for each result, or NULL */
     /* Results to show now: those from 'first' to before 'last', of all of them (due is
      * NULL) or of those whose line is due (as_done).  A dialect may end at 'full' bytes

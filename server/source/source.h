@@ -42,10 +42,11 @@ struct source;
 struct batch;
 
 struct source_ops {
-    const char *kind; /* "table", "http" */
+    const char *kind; /* "table", "http", "view" */
     /* What is said of an id when the source as a whole cannot tell. */
     enum item_status failure;
     enum source_state (*state)(const struct source *s);
+    /* A view has no batches of its own: the next three are NULL (see view.h). */
     /* Room for one more batch now?  Only asked while SOURCE_UP. */
     bool (*room)(const struct source *s);
     /* Ids that the next batch should hold at most, by their expected bytes. */

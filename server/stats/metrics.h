@@ -62,6 +62,11 @@ enum metric_kind {
     X(COUNTER, statement_timeouts,   "statements ended by max_statement_time or by silence") \
     X(COUNTER, coalesced,            "wants that joined one already asked or queued") \
     X(COUNTER, requeued,             "wants asked again after a lost or split statement") \
+    X(COUNTER, view_items,           "items of views asked for") \
+    X(COUNTER, view_partial,         "items of views answered without a part that failed or was late") \
+    X(COUNTER, view_parts_absent,    "parts left out: their source says there is none") \
+    X(COUNTER, view_parts_late,      "parts left out: not there by their budget or the deadline") \
+    X(COUNTER, view_parts_failed,    "parts left out: their source failed") \
     X(COUNTER, discoveries,          "times a table's definition was read") \
     X(COUNTER, db_connects,          "database connections established") \
     X(COUNTER, db_connect_failures,  "database connections that failed") \

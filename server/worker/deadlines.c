@@ -1,11 +1,12 @@
 /*
- * deadlines.c - one timer for every request.
+ * deadlines.c - one timer for every request and every part of a view.
  *
  * One timerfd serves them all and is set only when an earlier deadline appears; most
  * requests are answered long before theirs, so the timer is hardly ever touched.
  * (libevent's default clock is coarse: a 5 ms timer is 3.3 ms late, measured; its
  * precise timers cost a system call a turn.)
  */
+#include "server/source/view.h"
 #include "server/worker/request.h"
 #include "server/worker/state.h"
 
@@ -88,13 +89,16 @@ deadlines_close(struct worker *w)
 void
 deadlines_arm(struct worker *w)
 {
-    struct heap_node *first = heap_first(&w->deadlines);
+    const struct heap_node *first = heap_first(&w->deadlines);
     struct itimerspec when = { { 0, 0 }, { 0, 0 } };
+    usec_t due = views_due(w->views);
 
-    if (first == NULL || (w->deadline_armed != 0 && w->deadline_armed <= first->at))
+    if (first != NULL && (due == 0 || first->at < due))
+        due = first->at;
+    if (due == 0 || (w->deadline_armed != 0 && w->deadline_armed <= due))
         return;
-    when.it_value.tv_sec = (time_t)(first->at / USEC_PER_SEC);
-    when.it_value.tv_nsec = (long)(first->at % USEC_PER_SEC) * 1000;
+    when.it_value.tv_sec = (time_t)(due / USEC_PER_SEC);
+    when.it_value.tv_nsec = (long)(due % USEC_PER_SEC) * 1000;
     if (timerfd_settime(w->deadline_fd, TFD_TIMER_ABSTIME, &when, NULL) == 0)
-        w->deadline_armed = first->at;
+        w->deadline_armed = due;
 }

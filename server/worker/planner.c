@@ -6,13 +6,36 @@
  * for a bounded time: a request of 10,000 must not hold up the loop, and whoever sent a hundred of them does
  * not come before the one who sent a single id.
  */
+#include "server/source/view.h"
 #include "server/worker/client.h"
 #include "server/worker/request.h"
 #include "server/worker/state.h"
 
 #define SLICE 64
 
-static void
+/* The parts of a view's item are wanted each for itself; returns how many there are. */
+static size_t
+plan_view(struct request *r, size_t i, struct source *view, struct span id)
+{
+    struct request_place *place = &r->places[i];
+    const struct view_asker asker = {
+        .flows = r->client->flows,
+        .deadline = r->deadline.at,
+        .fresh = r->command.fresh,
+        .fields = r->command.fields,
+        .nfields = r->command.nfields,
+    };
+
+    place->waiter.answered = request_on_answer;
+    place->item = view_item_new(view, id, &asker, &place->waiter, clock_now());
+    if (place->item != NULL)
+        return view_item_parts(place->item);
+    request_answer(r, i, ITEM_FAIL_OVERLOAD);
+    return 1;
+}
+
+/* Returns what it cost: 1, or the number of parts. */
+static size_t
 plan_place(struct worker *w, struct request *r, size_t i)
 {
     struct loader_waiter *waiter = &r->places[i].waiter;
@@ -23,50 +46,52 @@ plan_place(struct worker *w, struct request *r, size_t i)
     which = sources_resolve(w, r->results[i].key, &rest);
     if (which == SOURCE_NONE) {
         request_answer(r, i, ITEM_FAIL_BADID);
-        return;
+        return 1;
     }
     switch (w->sources[which]->ops->key(w->sources[which], rest, id, &id_len)) {
     case SOURCE_KEY_BAD:
         request_answer(r, i, ITEM_FAIL_BADID);
-        return;
+        return 1;
     case SOURCE_KEY_ABSENT:
         request_answer(r, i, ITEM_MISS);
-        return;
+        return 1;
     case SOURCE_KEY_UNKNOWN:
         request_answer(r, i, w->sources[which]->ops->failure);
-        return;
+        return 1;
     case SOURCE_KEY_OK:
         break;
     }
     if (metrics_get(w->metrics, METRIC_queued_ids) >= w->config->queue_max) {
         request_answer(r, i, ITEM_FAIL_OVERLOAD);
-        return;
+        return 1;
     }
+    if (which >= w->config->nsources)
+        return plan_view(r, i, w->sources[which], span_of(id, id_len));
     waiter->deadline = r->deadline.at;
     waiter->fresh = r->command.fresh;
     waiter->answered = request_on_answer;
     if (loader_want(w->loaders[which], &r->client->flows[which], span_of(id, id_len),
                     waiter) == -1)
         request_answer(r, i, ITEM_FAIL_OVERLOAD);
+    return 1;
 }
 
-/* Plans up to 'max' places of 'r'; returns how many. */
+/* Plans places of 'r' until 'max' is spent; returns what was. */
 static size_t
 plan_slice(struct worker *w, struct request *r, size_t max)
 {
-    size_t end = r->planned + max < r->n ? r->planned + max : r->n;
-    size_t count = end - r->planned;
+    size_t spent = 0;
 
     /* The last answer may complete the request; it is freed when that is written. */
-    while (r->planned < end) {
+    while (r->planned < r->n && spent < max) {
         size_t i = r->planned++;
 
-        plan_place(w, r, i);
+        spent += plan_place(w, r, i);
     }
-    return count;
+    return spent;
 }
 
-/* A slice of the client's oldest request; returns how many places were looked up. */
+/* A slice of the client's oldest request; returns what it cost. */
 static size_t
 plan_client(struct worker *w, struct client *c, size_t max)
 {
@@ -85,7 +110,7 @@ plan_client(struct worker *w, struct client *c, size_t max)
 void
 planner_run(struct worker *w)
 {
-    size_t left = w->config->turn_ids;
+    size_t left = w->config->turn_ids, spent;
     struct list *node;
 
     while (left > 0 && !list_empty(&w->to_plan) && !worker_share_over(w, clock_now())) {
@@ -93,7 +118,8 @@ planner_run(struct worker *w)
 
         node = list_pop(&w->to_plan);
         c = CONTAINER_OF(node, struct client, in_plan);
-        left -= plan_client(w, c, left < SLICE ? left : SLICE);
+        spent = plan_client(w, c, left < SLICE ? left : SLICE);
+        left -= spent < left ? spent : left;
         if (!list_empty(&c->to_plan))
             list_append(&w->to_plan, node);
     }

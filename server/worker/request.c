@@ -6,6 +6,7 @@
  */
 #include "server/worker/request.h"
 
+#include "server/source/view.h"
 #include "server/worker/client.h"
 #include "server/worker/state.h"
 
@@ -62,6 +63,7 @@ request_keep_words(struct request *r, const struct command *c, struct span *list
         r->results[i] = (struct item_result){ .key = keep_word(c->keys[i], &to) };
         r->places[i].waiter.want = NULL;
         r->places[i].waiter.answered = NULL;
+        r->places[i].item = NULL;
         r->places[i].request = r;
     }
 }
@@ -80,6 +82,10 @@ request_open_extras(struct request *r)
 static void
 request_close_extras(struct request *r)
 {
+    size_t i;
+
+    for (i = 0; r->traces != NULL && i < r->n; i++)
+        free(r->traces[i].missing);
     free(r->kept);
     free(r->traces);
     free(r->due);
@@ -179,6 +185,20 @@ request_hold_pack(struct request *r, struct item_pack *pack)
     return true;
 }
 
+/* "stock:timeout,price:miss", to be freed; NULL: nothing is missing, or no memory to say
+ * so. */
+static char *
+trace_missing(const struct view_item *item)
+{
+    struct buf text = BUF_INIT;
+    char *missing;
+
+    view_item_append_missing(item, &text);
+    missing = buf_size(&text) == 0 ? NULL : strndup(text.data, buf_size(&text));
+    buf_fini(&text);
+    return missing;
+}
+
 static void
 request_trace(struct request *r, size_t i)
 {
@@ -189,6 +209,8 @@ request_trace(struct request *r, size_t i)
     r->traces[i].source = which == SOURCE_NONE ? "none" : w->sources[which]->name;
     r->traces[i].origin =
         r->places[i].waiter.answered != NULL ? ITEM_FROM_SOURCE : ITEM_FROM_NOBODY;
+    if (r->places[i].item != NULL && r->results[i].status != ITEM_MISS)
+        r->traces[i].missing = trace_missing(r->places[i].item);
     r->traces[i].wait_us = (unsigned)(clock_now() - r->arrived);
 }
 
@@ -234,7 +256,10 @@ request_on_answer(struct loader_waiter *w, enum item_status status, struct span 
         else
             request_hold(r, i, json);
     }
+    if (item_present(status) && place->item != NULL && view_item_lacks(place->item) > 0)
+        r->partial++;
     request_answer(r, i, status);
+    view_item_free(&place->item);
 }
 
 /* How late its deadline came is counted when it is said; but where it waits for an earlier
@@ -257,7 +282,9 @@ request_expire(struct request *r)
 
     for (i = 0; i < r->n; i++) {
         loader_cancel(&r->places[i].waiter);
-        if (r->results[i].status == ITEM_OPEN)
+        if (r->places[i].item != NULL)
+            view_item_expire(r->places[i].item);
+        else if (r->results[i].status == ITEM_OPEN)
             request_answer(r, i, ITEM_FAIL_TIMEOUT);
     }
     request_note_late(r);
@@ -313,6 +340,7 @@ request_render(struct request *r, struct buf *out, size_t full, usec_t now)
     struct reply reply = {
         .results = r->results,
         .nresults = r->n,
+        .partial = r->partial,
         .traces = r->traces,
         .due = r->due,
         .first = r->shown,
@@ -348,8 +376,10 @@ request_free(struct request *r)
     size_t i;
 
     if (!r->complete) {
-        for (i = 0; i < r->n; i++)
+        for (i = 0; i < r->n; i++) {
             loader_cancel(&r->places[i].waiter);
+            view_item_free(&r->places[i].item);
+        }
         metrics_add(w->metrics, METRIC_abandoned, 1);
     }
     heap_remove(&w->deadlines, &r->deadline);

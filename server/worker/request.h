@@ -23,9 +23,11 @@
 #include <stddef.h>
 
 struct client;
+struct view_item;
 
 struct request_place {
     struct loader_waiter waiter;
+    struct view_item *item; /* what a view puts together for it; NULL: it is no view's */
     struct request *request;
 };
 
@@ -46,6 +48,7 @@ struct request {
     size_t held;    /* of the items that will be shown */
     bool complete;
     bool expired;                 /* at its deadline, not before */
+    size_t partial;               /* items that lack a part which failed or was late */
     struct forgetting forgetting; /* what became of an invalidation */
     struct item_trace *traces;    /* NULL, or one for each place */
     uint32_t *due;                /* as_done: places in the order they became known */

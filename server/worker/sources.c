@@ -2,13 +2,15 @@
  * sources.c - the sources of this worker and what leads to them.
  *
  * Owns: the databases (one private connection each), the HTTP APIs, a loader for each
- * source, and the reading of a key's prefix: "tags:c" and "@@tags.c" ask the source tags
- * for c, ":c" asks the default source, and a prefix that names no source belongs to the
- * id.  Nobody writes "@@" by chance, so behind it a name that is none makes the key no id
+ * source, the views over them, and the reading of a key's prefix: "tags:c" and "@@tags.c"
+ * ask the source tags for c, ":c" asks the default source, and a prefix that names no
+ * source belongs to the id.  A view is a source like any other here, behind the others.
+ * Nobody writes "@@" by chance, so behind it a name that is none makes the key no id
  * at all: taken for an id of the default source it would be a MISS, and nobody would look.
  */
 #include "server/source/http.h"
 #include "server/source/mariadb.h"
+#include "server/source/view.h"
 #include "server/worker/state.h"
 
 #include "common/log.h"
@@ -68,6 +70,17 @@ sources_open_one(struct worker *w, size_t i)
     return w->loaders[i] != NULL;
 }
 
+static bool
+sources_open_views(struct worker *w)
+{
+    size_t i;
+
+    w->views = views_new(w->config, w->sources, w->loaders, w->metrics);
+    for (i = 0; w->views != NULL && i < w->config->nviews; i++)
+        w->sources[w->config->nsources + i] = views_source(w->views, i);
+    return w->views != NULL;
+}
+
 bool
 sources_open(struct worker *w)
 {
@@ -75,7 +88,8 @@ sources_open(struct worker *w)
     size_t i;
 
     w->databases = calloc(c->ndatabases, sizeof(*w->databases));
-    w->sources = calloc(c->nsources, sizeof(*w->sources));
+    w->nsources = c->nsources + c->nviews;
+    w->sources = calloc(w->nsources, sizeof(*w->sources));
     w->loaders = calloc(c->nsources, sizeof(*w->loaders));
     if (w->databases == NULL || w->sources == NULL || w->loaders == NULL)
         return false;
@@ -88,6 +102,8 @@ sources_open(struct worker *w)
         if (!sources_open_one(w, i))
             return false;
     }
+    if (!sources_open_views(w))
+        return false;
     sources_settled(w);
     return true;
 }
@@ -97,6 +113,7 @@ sources_close(struct worker *w)
 {
     size_t i;
 
+    views_free(&w->views);
     for (i = 0; w->databases != NULL && i < w->config->ndatabases; i++)
         mariadb_free(&w->databases[i]);
     for (i = 0; w->sources != NULL && i < w->config->nsources; i++) {
@@ -115,11 +132,16 @@ void
 sources_flush(struct worker *w)
 {
     size_t i, n = w->config->nsources;
+    usec_t now = clock_now();
 
+    views_expire(w->views, now);
     for (i = 0; i < w->config->ndatabases; i++)
         mariadb_flush(w->databases[i]);
-    for (i = 0; i < n; i++)
-        loader_flush(w->loaders[(w->first_loader + i) % n]);
+    /* Parts that became known may be the keys of others, which leave in this turn too. */
+    do {
+        for (i = 0; i < n; i++)
+            loader_flush(w->loaders[(w->first_loader + i) % n]);
+    } while (views_settle(w->views, now));
     /* Sources that share a connection take turns at being first. */
     w->first_loader = (w->first_loader + 1) % n;
 }
@@ -130,7 +152,7 @@ sources_find(const struct worker *w, struct span name)
 {
     size_t i;
 
-    for (i = 0; i < w->config->nsources; i++) {
+    for (i = 0; i < w->nsources; i++) {
         if (span_equal(name, span_str(w->sources[i]->name)))
             break;
     }
@@ -143,14 +165,15 @@ sources_resolve(const struct worker *w, struct span key, struct span *id)
     bool alias = key.n >= 2 && key.p[0] == '@' && key.p[1] == '@';
     size_t skip = alias ? 2 : 0, n, which;
     const char *mark = memchr(key.p + skip, alias ? '.' : ':', key.n - skip);
+    const size_t usual = w->config->default_index;
 
     *id = key;
     if (mark == NULL)
-        return alias ? SOURCE_NONE : 0;
+        return alias ? SOURCE_NONE : usual;
     n = (size_t)(mark - key.p);
-    which = n == 0 ? 0 : sources_find(w, span_of(key.p + skip, n - skip));
-    if (which == w->config->nsources)
-        return alias ? SOURCE_NONE : 0;
+    which = n == 0 ? usual : sources_find(w, span_of(key.p + skip, n - skip));
+    if (which == w->nsources)
+        return alias ? SOURCE_NONE : usual;
     *id = span_of(mark + 1, key.n - n - 1);
     return which;
 }
@@ -196,7 +219,7 @@ sources_each(void *worker, void (*line)(struct buf *out, struct span text),
     struct buf text = BUF_INIT;
     size_t i;
 
-    for (i = 0; i < w->config->nsources; i++) {
+    for (i = 0; i < w->nsources; i++) {
         const struct source *s = w->sources[i];
 
         buf_clear(&text);

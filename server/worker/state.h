@@ -27,6 +27,7 @@
 struct event;
 struct event_base;
 struct mariadb;
+struct views;
 struct acceptor;
 
 /* Read from clients at most this much at once; what is left waits its turn. */
@@ -62,10 +63,13 @@ struct worker {
     int exit_code;
     usec_t drain_until;
 
-    /* where items come from; source i has loader i */
+    /* where items come from; source i of the configuration has loader i, and the views
+     * stand behind those sources */
     struct mariadb **databases;
     size_t databases_settled;
     struct source **sources;
+    size_t nsources; /* with the views */
+    struct views *views;
     struct loader **loaders;
     size_t first_loader; /* flushed first this turn; they take turns */
 

@@ -157,11 +157,12 @@ a_tag_stands_before_both_lines(void **state)
 static void
 traces_stand_between_data_and_done(void **state)
 {
-    const struct item_trace traces[] = { { "items", ITEM_FROM_SOURCE, 12 },
-                                         { "items", ITEM_FROM_NOBODY, 0 } };
+    char missing[] = "stock:timeout";
+    const struct item_trace traces[] = { { "items", ITEM_FROM_SOURCE, 12, missing },
+                                         { "items", ITEM_FROM_NOBODY, 0, NULL } };
     struct command c = fetch_as(LAYOUT_ARRAY, NULL, 0);
     const struct reply r = {
-        .results = results, .nresults = 2, .last = 2, .traces = traces
+        .results = results, .nresults = 2, .last = 2, .traces = traces, .partial = 1
     };
     struct buf out = BUF_INIT;
 
@@ -170,10 +171,12 @@ traces_stand_between_data_and_done(void **state)
     c.tag[0] = 't';
     native_answer(&out, &c, &r);
     buf_append_char(&out, '\0');
-    assert_string_equal(out.data, "#t DATA [" A ",null]\r\n"
-                                  "#t TRACE 7 source=items from=source wait_us=12\r\n"
-                                  "#t TRACE 8 source=items from=none wait_us=0\r\n"
-                                  "#t DONE 1 1 0 ms=0.000 status=IM\r\n");
+    assert_string_equal(
+        out.data,
+        "#t DATA [" A ",null]\r\n"
+        "#t TRACE 7 source=items from=source wait_us=12 missing=stock:timeout\r\n"
+        "#t TRACE 8 source=items from=none wait_us=0\r\n"
+        "#t DONE 1 1 0 ms=0.000 status=IM partial=1\r\n");
     buf_fini(&out);
 }
 

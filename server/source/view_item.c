@@ -1,0 +1,266 @@
+/*
+ * view_item.c - one item being put together: its parts.
+ *
+ * Owns: which parts are asked, when and for what, and what is known of each.
+ *
+ *     new --parts asked by the id--> open --a part is known--> touched
+ *      touched --end of the turn--> parts asked by that part's field (a second wave)
+ *                                   told (view_answer.c), or open again
+ */
+#include "server/source/view_parts.h"
+
+#include "server/item/decode.h"
+#include "server/item/project.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* What a byte of a decoded string takes at most in JSON: \uXXXX. */
+#define ESCAPED_MAX 6
+
+/* --- parts become known ---------------------------------------------------------------- */
+
+void
+item_part_known(struct item_part *part, enum item_status status)
+{
+    struct view_item *item = part->item;
+
+    assert(part->status == ITEM_OPEN && status != ITEM_OPEN);
+    part->status = status;
+    list_remove(&part->in_budget);
+    if (!list_linked(&item->in_touched))
+        list_append(&item->view->views->touched, &item->in_touched);
+}
+
+static void
+on_part(struct loader_waiter *w, enum item_status status, struct span json,
+        struct item_pack *pack)
+{
+    struct item_part *part = CONTAINER_OF(w, struct item_part, waiter);
+
+    if (item_present(status)) {
+        part->pack = item_pack_ref(pack);
+        part->json = json;
+    }
+    item_part_known(part, status);
+}
+
+static void
+part_want(struct item_part *part, struct span id, usec_t now)
+{
+    const struct view_part *kind = part_kind(part);
+    const struct view_asker *asker = &part->item->asker;
+    struct loader_flow *flow = &asker->flows[kind->settings->source_index];
+    usec_t due = now + kind->settings->budget_ms * USEC_PER_MSEC;
+
+    part->waiter.deadline = asker->deadline;
+    part->waiter.fresh = asker->fresh;
+    part->waiter.answered = on_part;
+    if (loader_want(kind->loader, flow, id, &part->waiter) == -1) {
+        item_part_known(part, ITEM_FAIL_OVERLOAD);
+        return;
+    }
+    if (kind->settings->budget_ms == 0 || due >= asker->deadline)
+        return;
+    /* The budget ends our patience, not the fetch: its source may still remember. */
+    part->due = due;
+    list_append(&((struct view_part *)kind)->on_budget, &part->in_budget);
+}
+
+/* Asks the part's source for 'key', if that is an id of it. */
+static void
+part_ask(struct item_part *part, struct span key, usec_t now)
+{
+    const struct source *s = part_kind(part)->source;
+    char id[SOURCE_KEY_MAX];
+    size_t id_len;
+
+    part->asked = true;
+    switch (s->ops->key(s, key, id, &id_len)) {
+    case SOURCE_KEY_OK:
+        part_want(part, span_of(id, id_len), now);
+        break;
+    case SOURCE_KEY_BAD:
+        item_part_known(part, ITEM_FAIL_BADID);
+        break;
+    case SOURCE_KEY_ABSENT:
+        item_part_known(part, ITEM_MISS);
+        break;
+    case SOURCE_KEY_UNKNOWN:
+        item_part_known(part, s->ops->failure);
+        break;
+    }
+}
+
+/* --- keys that come out of other parts ----------------------------------------------------- */
+
+/* A string of JSON as an id; false: it cannot be one. */
+static bool
+key_from_string(struct span string, char *id, size_t *n)
+{
+    struct buf text = BUF_INIT;
+    bool fits = string.n <= ESCAPED_MAX * SOURCE_KEY_MAX + 2;
+
+    if (fits)
+        json_append_decoded(&text, string);
+    *n = buf_size(&text);
+    fits = fits && !buf_failed(&text) && *n > 0 && *n <= SOURCE_KEY_MAX;
+    if (fits)
+        memcpy(id, text.data, *n);
+    buf_fini(&text);
+    return fits;
+}
+
+/* Asks for the part by a value of another one.  Without a value there is nothing to ask
+ * for: a MISS.  What is neither a number nor a text is no key. */
+static void
+part_follow(struct item_part *part, const struct item_part *other, usec_t now)
+{
+    struct span path = span_str(part_kind(part)->settings->key_path), value;
+    char id[SOURCE_KEY_MAX];
+    size_t n;
+
+    part->asked = true;
+    if (!item_present(other->status))
+        item_part_known(part, other->status);
+    else if (!json_find(other->json, path, &value) || value.p[0] == 'n')
+        item_part_known(part, ITEM_MISS);
+    else if (value.p[0] == '"' && key_from_string(value, id, &n))
+        part_ask(part, span_of(id, n), now);
+    else if (memchr("-0123456789", value.p[0], 11) != NULL)
+        part_ask(part, value, now);
+    else
+        item_part_known(part, ITEM_FAIL_BADID);
+}
+
+bool
+item_follow(struct view_item *item, usec_t now)
+{
+    bool any = false, again;
+    size_t i;
+
+    do {
+        again = false;
+        for (i = 0; i < item->view->n; i++) {
+            struct item_part *part = &item->parts[i];
+            const struct item_part *other =
+                &item->parts[part_kind(part)->settings->key_part];
+
+            if (part->asked || other->status == ITEM_OPEN)
+                continue;
+            part_follow(part, other, now);
+            any = again = true;
+        }
+    } while (again);
+    return any;
+}
+
+/* --- which parts are wanted at all ---------------------------------------------------------- */
+
+/* Does a path that will be shown lead into this part? */
+static bool
+part_shown(const struct view_item *item, size_t i)
+{
+    const struct view *v = item->view;
+    size_t f, j;
+
+    for (f = 0; f < item->asker.nfields; f++) {
+        struct span path = item->asker.fields[f];
+        const char *point = memchr(path.p, '.', path.n);
+        struct span first =
+            span_of(path.p, point == NULL ? path.n : (size_t)(point - path.p));
+
+        for (j = 0; j < v->n; j++) {
+            if (j != v->settings->merged &&
+                span_equal(first, span_str(v->parts[j].settings->name)))
+                break;
+        }
+        if (j == i || (j == v->n && i == v->settings->merged))
+            return true;
+    }
+    return item->asker.nfields == 0;
+}
+
+/* Parts that are neither shown, nor required, nor the key of one that is, are left alone:
+ * who asks for two columns does not wait for a price. */
+static void
+item_skip(struct view_item *item)
+{
+    const struct view *v = item->view;
+    size_t i, at;
+
+    for (i = 0; i < v->n; i++)
+        item->parts[i].skipped = true;
+    for (i = 0; i < v->n; i++) {
+        if (!part_required(&item->parts[i]) && !part_shown(item, i))
+            continue;
+        for (at = i; item->parts[at].skipped; at = v->parts[at].settings->key_part)
+            item->parts[at].skipped = false;
+    }
+    for (i = 0; i < v->n; i++) {
+        item->parts[i].asked = item->parts[i].skipped;
+        if (item->parts[i].skipped)
+            item->parts[i].status = ITEM_MISS;
+    }
+}
+
+/* --- birth and death ------------------------------------------------------------------------ */
+
+struct view_item *
+view_item_new(struct source *view, struct span id, const struct view_asker *asker,
+              struct loader_waiter *waiter, usec_t now)
+{
+    struct view *v = CONTAINER_OF(view, struct view, source);
+    struct view_item *item = calloc(1, sizeof(*item) + v->n * sizeof(item->parts[0]));
+    size_t i;
+
+    if (item == NULL)
+        return NULL;
+    list_init(&item->in_touched);
+    item->view = v;
+    item->asker = *asker;
+    item->waiter = waiter;
+    for (i = 0; i < v->n; i++) {
+        item->parts[i].item = item;
+        list_init(&item->parts[i].in_budget);
+    }
+    item_skip(item);
+    for (i = 0; i < v->n; i++) {
+        if (!item->parts[i].asked && v->parts[i].settings->key_path == NULL)
+            part_ask(&item->parts[i], id, now);
+    }
+    metrics_add(v->views->metrics, METRIC_view_items, 1);
+    return item;
+}
+
+size_t
+view_item_parts(const struct view_item *item)
+{
+    return item->view->n;
+}
+
+void
+item_stop(struct view_item *item)
+{
+    size_t i;
+
+    list_remove(&item->in_touched);
+    for (i = 0; i < item->view->n; i++) {
+        loader_cancel(&item->parts[i].waiter);
+        list_remove(&item->parts[i].in_budget);
+    }
+}
+
+void
+view_item_free(struct view_item **item)
+{
+    size_t i;
+
+    if (*item == NULL)
+        return;
+    item_stop(*item);
+    for (i = 0; i < (*item)->view->n; i++)
+        item_pack_unref(&(*item)->parts[i].pack);
+    free(*item);
+    *item = NULL;
+}

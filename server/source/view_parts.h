@@ -1,0 +1,80 @@
+/*
+ * view_parts.h - views from the inside: what view.c (which views there are) and
+ * view_item.c and view_answer.c (one item being put together, and told) share.
+ */
+#ifndef SERVER_SOURCE_VIEW_PARTS_H
+#define SERVER_SOURCE_VIEW_PARTS_H
+
+#include "common/list.h"
+#include "server/source/view.h"
+
+#include <stdint.h>
+
+struct view_part {
+    const struct config_part *settings;
+    struct source *source;
+    struct loader *loader;
+    struct list on_budget; /* item_parts; every one has the same budget, so in order */
+};
+
+struct view {
+    struct source source;
+    struct views *views;
+    const struct config_view *settings;
+    struct view_part parts[CONFIG_PARTS_MAX];
+    size_t n;
+};
+
+struct views {
+    const struct config *config;
+    struct metrics *metrics;
+    struct list touched; /* items of which something new is known */
+    struct view *list;
+    size_t n;
+};
+
+/* One part of one item. */
+struct item_part {
+    struct loader_waiter waiter;
+    struct list in_budget; /* view_part.on_budget */
+    usec_t due;
+    struct view_item *item;
+    enum item_status status; /* ITEM_OPEN until known */
+    bool asked;
+    bool skipped;           /* nobody wants to see it */
+    struct item_pack *pack; /* a reference while it is present */
+    struct span json;
+};
+
+struct view_item {
+    struct list in_touched; /* views.touched */
+    struct view *view;
+    struct view_asker asker; /* its fields are not looked at after the beginning */
+    struct loader_waiter *waiter;
+    size_t off; /* in the pack it is composed into */
+    size_t len;
+    struct item_part parts[]; /* view.n */
+};
+
+static inline const struct view_part *
+part_kind(const struct item_part *p)
+{
+    return &p->item->view->parts[p - p->item->parts];
+}
+
+static inline bool
+part_required(const struct item_part *p)
+{
+    return part_kind(p)->settings->required == SWITCH_YES;
+}
+
+/* The part is known now; the rest follows at the end of the turn. */
+void item_part_known(struct item_part *part, enum item_status status);
+
+/* Asks for the parts whose keys are known by now; was there any? */
+bool item_follow(struct view_item *item, usec_t now);
+
+/* Nothing is waited for any more. */
+void item_stop(struct view_item *item);
+
+#endif
