@@ -68,7 +68,7 @@ item_judge(const struct view_item *item)
 static bool
 part_missing(const struct item_part *part)
 {
-    return !part->skipped && !item_present(part->status);
+    return !part->skipped && part->status != ITEM_OPEN && !item_present(part->status);
 }
 
 size_t
@@ -94,9 +94,7 @@ view_item_append_missing(const struct view_item *item, struct buf *out)
         if (!part_missing(part))
             continue;
         buf_append_fmt(out, "%s%s:%s", separator, part_kind(part)->settings->name,
-                       code != NULL                ? code
-                       : part->status == ITEM_MISS ? "miss"
-                                                   : "open");
+                       code != NULL ? code : "miss");
         separator = ",";
     }
 }

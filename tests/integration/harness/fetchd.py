@@ -48,6 +48,7 @@ class Config:
 
     databases: dict[str, dict[str, Value]] = field(default_factory=dict)
     sources: dict[str, dict[str, Value]] = field(default_factory=dict)
+    views: dict[str, str] = field(default_factory=dict)  # what stands in the braces
     top: dict[str, Value] = field(default_factory=dict)
     limits: dict[str, Value] = field(default_factory=dict)
     loader: dict[str, Value] = field(default_factory=dict)
@@ -64,6 +65,8 @@ class Config:
         for section, table in (("database", self.databases), ("source", self.sources)):
             for name, options in table.items():
                 out += f"{section} {name} {{\n{_options(options, '    ')}}}\n"
+        for name, parts in self.views.items():
+            out += f"view {name} {{\n{parts}\n}}\n"
         return out
 
 
