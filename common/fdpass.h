@@ -14,7 +14,7 @@
 #include <sys/uio.h>
 
 /* Descriptors of one message. */
-#define FDPASS_MAX 4
+#define FDPASS_MAX 16
 
 /* Sends one message with 'nfds' descriptors; they stay the caller's too.  Never blocks,
  * no SIGPIPE.  Bytes sent, or -1 with errno: EAGAIN when there is no room now. */

@@ -54,6 +54,12 @@ hear(struct master *m, size_t slot)
     case WORKER_REFUSED:
         on_refused(m, slot, message.text);
         break;
+    case WORKER_HEIRLESS:
+        m->heirless[slot] = true;
+        break;
+    case MASTER_RETIRE:
+    case MASTER_DONOR:
+        break; /* our own words */
     }
     return true;
 }

@@ -50,8 +50,9 @@ struct master {
     struct listeners listeners;
     struct scoreboard *board;
     struct supervisor supervisor;
-    int *controls;   /* one for each slot, -1: no child */
-    unsigned serial; /* of the child that was born last */
+    int *controls;                      /* one for each slot, -1: no child */
+    bool heirless[SCOREBOARD_CAPACITY]; /* retires, and could give nobody its clients */
+    unsigned serial;                    /* of the child that was born last */
 
     struct generation now;  /* what goes on if the next one fails */
     struct generation next; /* while rolling: what is being raised */

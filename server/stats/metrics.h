@@ -24,6 +24,7 @@ enum metric_kind {
 #define METRICS(X) \
     X(GAUGE,   curr_connections,     "client connections open now") \
     X(COUNTER, total_connections,    "client connections accepted") \
+    X(COUNTER, moved_connections,    "taken over from a worker that retired: reload, upgrade, fewer workers") \
     X(COUNTER, rejected_connections, "refused politely: limits.connections or no descriptor left") \
     X(COUNTER, accept_errors,        "accept(2) failures; consider raising RLIMIT_NOFILE") \
     X(COUNTER, accept_deferred,      "times a worker left a connection to a less busy one") \

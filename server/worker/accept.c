@@ -159,8 +159,11 @@ acceptor_take(struct acceptor *a, int listen_fd)
     }
     if (is_full(a))
         refuse(a, fd);
-    else if (client_new(a->worker, fd) == NULL)
-        metrics_add(a->worker->metrics, METRIC_rejected_connections, 1);
+    else
+        metrics_add(a->worker->metrics,
+                    client_new(a->worker, fd) != NULL ? METRIC_total_connections
+                                                      : METRIC_rejected_connections,
+                    1);
     return true;
 }
 

@@ -30,8 +30,9 @@ client_may_parse(const struct client *c)
 {
     const struct config *config = c->worker->config;
 
-    return c->state == CLIENT_OPEN && c->nrequests < config->pipeline_max &&
-           c->nids < config->ids_max && buf_size(&c->out) < config->output_soft_bytes;
+    return c->state == CLIENT_OPEN && c->worker->nheirs == 0 &&
+           c->nrequests < config->pipeline_max && c->nids < config->ids_max &&
+           buf_size(&c->out) < config->output_soft_bytes;
 }
 
 void
@@ -48,7 +49,8 @@ client_update_reading(struct client *c)
         event_add(c->read_event, NULL);
     } else {
         event_del(c->read_event);
-        metrics_add(c->worker->metrics, METRIC_read_paused, c->state == CLIENT_OPEN);
+        metrics_add(c->worker->metrics, METRIC_read_paused,
+                    c->state == CLIENT_OPEN && c->worker->nheirs == 0);
     }
 }
 
@@ -142,8 +144,8 @@ client_parse_later(struct client *c)
 static void
 client_check_eof(struct client *c)
 {
-    if (c->eof && c->state == CLIENT_OPEN && !list_linked(&c->in_parse) &&
-        buf_size(&c->in) == c->session.scanned)
+    if (c->eof && c->state == CLIENT_OPEN && !list_linked(&c->in_move) &&
+        !list_linked(&c->in_parse) && buf_size(&c->in) == c->session.scanned)
         client_finish(c);
 }
 
@@ -250,12 +252,13 @@ client_new(struct worker *w, int fd)
     /* Far beyond what may wait unread: only an answer gone wild meets it. */
     buf_init(&c->out, 2 * w->config->output_hard_bytes + w->config->line_max_bytes);
     c->heard = clock_now();
-    c->session.id = ++w->last_session;
+    c->session.id = (uint64_t)w->heritage->serial << 32 | ++w->last_session;
     list_init(&c->in_parse);
     list_init(&c->in_plan);
     list_init(&c->to_plan);
     list_init(&c->in_write);
     list_init(&c->in_blocked);
+    list_init(&c->in_move);
     list_init(&c->requests);
     list_init(&c->tagged);
     for (i = 0; i < n; i++)
@@ -270,7 +273,6 @@ client_new(struct worker *w, int fd)
     c->reading = true;
     net_tune_client(fd);
     list_append(&w->clients, &c->link);
-    metrics_add(w->metrics, METRIC_total_connections, 1);
     metrics_add(w->metrics, METRIC_curr_connections, 1);
     return c;
 fail:
@@ -296,6 +298,8 @@ client_finish(struct client *c)
 void
 client_drain(struct client *c)
 {
+    if (list_linked(&c->in_move))
+        return;
     if (c->state == CLIENT_OPEN && c->nrequests == 0 && buf_size(&c->out) == 0)
         client_close(c, "drain");
     else
@@ -319,7 +323,9 @@ client_close(struct client *c, const char *reason)
     list_remove(&c->in_blocked);
     list_remove(&c->link);
     list_append(&c->worker->to_free, &c->link);
-    metrics_sub(c->worker->metrics, METRIC_curr_connections, 1);
+    /* Who is on the way to an heir counts there. */
+    metrics_sub(c->worker->metrics, METRIC_curr_connections, !list_linked(&c->in_move));
+    list_remove(&c->in_move);
 }
 
 static void

@@ -38,6 +38,7 @@ struct client {
     struct list in_plan;  /* worker.to_plan */
     struct list in_write; /* worker.to_write */
     struct list in_blocked;
+    struct list in_move; /* heir.sent: not ours any more, but for a receipt */
     struct worker *worker;
     int fd;
     enum client_state state;

@@ -14,7 +14,7 @@ client_overdue(const struct client *c, usec_t now)
 {
     const struct config *config = c->worker->config;
 
-    if (c->state != CLIENT_OPEN)
+    if (c->state != CLIENT_OPEN || list_linked(&c->in_move))
         return NULL;
     if (c->line_since != 0 &&
         now - c->line_since >= config->request_timeout_ms * USEC_PER_MSEC)

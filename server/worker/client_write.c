@@ -150,7 +150,8 @@ client_flush(struct client *c)
 {
     bool more;
 
-    if (c->state == CLIENT_CLOSED || c->state == CLIENT_LINGERING)
+    if (c->state == CLIENT_CLOSED || c->state == CLIENT_LINGERING ||
+        list_linked(&c->in_move))
         return;
     more = client_say_ready(c);
     if (buf_size(&c->out) > 0 && !buf_failed(&c->out))

@@ -18,6 +18,7 @@
 #include "server/protocol/protocol.h"
 #include "server/source/loader.h"
 #include "server/source/source.h"
+#include "server/worker/handover.h"
 #include "server/worker/worker.h"
 
 #include <stdbool.h>
@@ -49,7 +50,8 @@ enum worker_priority {
 enum worker_state {
     WORKER_STARTING, /* waits for the first word on every database */
     WORKER_SERVING,
-    WORKER_DRAINING, /* accepts nobody, answers what is in the works */
+    WORKER_RETIRING, /* accepts nobody, hands its clients over as they are answered */
+    WORKER_DRAINING, /* accepts nobody, answers what is in the works and closes */
     WORKER_DONE,
 };
 
@@ -87,6 +89,10 @@ struct worker {
     struct list to_free;  /* clients that closed in this turn */
     struct list blocked;  /* clients whose socket is full, or who linger */
     struct list to_plan;  /* clients with ids that are not looked up yet */
+
+    struct heir *heirs[HEIRS_MAX]; /* who gets our clients, while there are any */
+    size_t nheirs;
+    struct list donors; /* whose clients we get */
 
     struct heap deadlines; /* of requests */
     int deadline_fd;       /* timerfd */
@@ -151,6 +157,9 @@ void sources_each(void *worker, void (*line)(struct buf *out, struct span text),
                   struct buf *out);
 
 /* --- worker.c --- */
+
+/* A word to the master; 'text' may be "". */
+void worker_say(struct worker *w, enum worker_word word, const char *text);
 
 /* Every database has been heard of: begin to serve. */
 void worker_settled(struct worker *w);

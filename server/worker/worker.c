@@ -34,7 +34,7 @@
 
 /* --- words to the master ----------------------------------------------------------- */
 
-static void
+void
 worker_say(struct worker *w, enum worker_word word, const char *text)
 {
     struct worker_message message = { .word = word };
@@ -90,6 +90,18 @@ worker_close_listeners(struct worker *w)
     w->listeners_closed = true;
 }
 
+/* No new clients, from nowhere; 'until' is the end. */
+static void
+worker_leave(struct worker *w, enum worker_state state, usec_t until)
+{
+    w->drain_until = until;
+    w->state = w->state == WORKER_STARTING ? WORKER_DONE : state;
+    slot_set_state(w->slot, SLOT_DRAINING);
+    acceptor_free(&w->acceptor);
+    donors_close(w);
+    worker_close_listeners(w);
+}
+
 static void
 worker_drain(struct worker *w, usec_t how_long, const char *why)
 {
@@ -100,11 +112,7 @@ worker_drain(struct worker *w, usec_t how_long, const char *why)
         return;
     log_info("draining reason=\"%s\" connections=%llu", why,
              (unsigned long long)metrics_get(w->metrics, METRIC_curr_connections));
-    w->drain_until = until;
-    w->state = w->state == WORKER_STARTING ? WORKER_DONE : WORKER_DRAINING;
-    slot_set_state(w->slot, SLOT_DRAINING);
-    acceptor_free(&w->acceptor);
-    worker_close_listeners(w);
+    worker_leave(w, WORKER_DRAINING, until);
     LIST_EACH_SAFE (node, after, &w->clients)
         client_drain(CONTAINER_OF(node, struct client, link));
 }
@@ -119,19 +127,50 @@ worker_on_term(evutil_socket_t signal_number, short what, void *arg)
     worker_drain(w, w->config->drain_timeout_ms * USEC_PER_MSEC, "signal");
 }
 
-/* The master says nothing yet; its silence for ever means that it died. */
+static void
+worker_retire(struct worker *w, const uint32_t *slots, const int *fds, size_t n)
+{
+    usec_t patience = w->config->drain_timeout_ms * USEC_PER_MSEC;
+    size_t i;
+
+    if (w->state == WORKER_STARTING || w->state == WORKER_SERVING) {
+        log_info("retiring connections=%llu heirs=%zu",
+                 (unsigned long long)metrics_get(w->metrics, METRIC_curr_connections), n);
+        worker_leave(w, WORKER_RETIRING, clock_now() + patience);
+    }
+    for (i = 0; i < n; i++) {
+        if (w->state == WORKER_RETIRING && slots[i] < SCOREBOARD_CAPACITY)
+            heir_add(w, fds[i], slots[i]);
+        else
+            close(fds[i]);
+    }
+}
+
+/* What the master says; its silence for ever means that it died. */
 static void
 worker_on_control(evutil_socket_t fd, short what, void *arg)
 {
     struct worker *w = arg;
     struct worker_message message;
-    ssize_t n = recv(fd, &message, sizeof(message), MSG_DONTWAIT);
+    int fds[FDPASS_MAX];
+    size_t nfds;
+    ssize_t n = fdpass_recv(fd, &message, sizeof(message), fds, &nfds);
 
     (void)what;
-    if (n > 0 || (n == -1 && (errno == EAGAIN || errno == EINTR)))
+    if (n == -1 && (errno == EAGAIN || errno == EINTR))
         return;
-    event_del(w->control_event);
-    worker_drain(w, ORPHAN_DRAIN, "the master is gone");
+    if (n <= 0) {
+        event_del(w->control_event);
+        worker_drain(w, ORPHAN_DRAIN, "the master is gone");
+    } else if (n == (ssize_t)sizeof(message) && message.word == MASTER_RETIRE) {
+        worker_retire(w, message.slots, fds, nfds);
+    } else if (n == (ssize_t)sizeof(message) && message.word == MASTER_DONOR &&
+               nfds == 1) {
+        donor_add(w, fds[0]);
+    } else {
+        while (nfds > 0)
+            close(fds[--nfds]);
+    }
 }
 
 static void
@@ -174,11 +213,13 @@ worker_turn(struct worker *w)
     worker_next_duty(w);
     clients_write(w);
     worker_next_duty(w);
+    heirs_give(w);
     clients_free(w);
     deadlines_arm(w);
     w->share_ends = 0;
     now = clock_now();
-    if (w->state == WORKER_DRAINING && (list_empty(&w->clients) || now >= w->drain_until))
+    if ((w->state == WORKER_DRAINING || w->state == WORKER_RETIRING) &&
+        (list_empty(&w->clients) || now >= w->drain_until))
         w->state = WORKER_DONE;
     metrics_add(w->metrics, METRIC_turns, 1);
     slot_beat(w->slot, now);
@@ -229,6 +270,7 @@ worker_open(struct worker *w)
     list_init(&w->to_free);
     list_init(&w->blocked);
     list_init(&w->to_plan);
+    list_init(&w->donors);
     parser_init(&w->parser, &limits);
     w->deadline_fd = -1;
     w->read_buffer = malloc(WORKER_READ_BYTES);
@@ -254,8 +296,10 @@ worker_close(struct worker *w)
     size_t i;
 
     acceptor_free(&w->acceptor);
+    donors_close(w);
     LIST_EACH_SAFE (node, after, &w->clients)
         client_close(CONTAINER_OF(node, struct client, link), "shutdown");
+    heirs_close(w);
     clients_free(w);
     sources_close(w);
     deadlines_close(w);

@@ -7,11 +7,13 @@
 #ifndef SERVER_WORKER_WORKER_H
 #define SERVER_WORKER_WORKER_H
 
+#include "common/fdpass.h"
 #include "server/config/config.h"
 #include "server/stats/scoreboard.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Everything a worker inherits; borrowed from the master's memory, which the child has
  * a copy of. */
@@ -29,16 +31,26 @@ struct worker_heritage {
     size_t max_connections; /* of the whole server */
 };
 
-/* What a worker tells the master over the control socket. */
+/* What the two say over the control socket.  After an upgrade they may be different
+ * programs: WORKER_CONTROL changes with anything here, and who differs is only sent
+ * signals. */
+#define WORKER_CONTROL 1
+
 enum worker_word {
-    WORKER_READY = 1,   /* it accepts connections */
-    WORKER_REFUSED = 2, /* the configuration cannot work; 'text' is one sentence */
+    /* a worker to its master */
+    WORKER_READY = 1,    /* it accepts connections */
+    WORKER_REFUSED = 2,  /* the configuration cannot work; 'text' is one sentence */
+    WORKER_HEIRLESS = 3, /* it retires, has clients left and nobody to give them to */
+    /* the master to a worker */
+    MASTER_RETIRE = 16, /* descriptors: ways to its heirs, who live in 'slots' */
+    MASTER_DONOR = 17,  /* descriptor: the way clients come from one who retires */
 };
 
 #define WORKER_TEXT_MAX 700
 
 struct worker_message {
     enum worker_word word;
+    uint32_t slots[FDPASS_MAX];
     char text[WORKER_TEXT_MAX];
 };
 

@@ -25,6 +25,41 @@ def check_no_failure(load: Load) -> None:
     assert {short for o in load.outcomes for short in o.shorts} == {"ITEM"}
 
 
+def test_scenario_16_fifty_hups_under_load_fail_no_request(
+    shop_db: MariaDB, start_scenario: Start
+) -> None:
+    server = start_scenario(shop(shop_db.socket, workers=4))
+    rng = random.Random(16)
+    with Load(server, reference(server, 200), connections=16, pause_s=0.002) as load:
+        wait_until(load.all_items_after(0, 50), 5)
+        for _ in range(50):
+            server.signal(signal.SIGHUP)
+            server.pass_time(rng.uniform(0, 0.1))
+        server.reload()
+        wait_until(load.all_items_after(time.monotonic(), 50), 5)
+    check_no_failure(load)
+    assert 2 <= server.generation() <= 52
+    server.wait_workers(4)
+
+
+def test_a_pooled_client_that_never_reconnects_does_not_notice_twenty_reloads(
+    shop_db: MariaDB, start_scenario: Start
+) -> None:
+    server = start_scenario(shop(shop_db.socket, workers=2))
+    pool = [server.client() for _ in range(10)]
+    half = server.client()
+    half.send(b"fetch 1 2")  # a request that is not whole yet moves along
+    for n in range(20):
+        server.reload()
+        for client in pool:
+            assert client.fetch(1 + n).items == 1
+    half.send(b" 3\n")
+    assert half.read_answer([b"1", b"2", b"3"]).items == 3
+    stats = half.stats()
+    assert stats["total_connections"] == 11 and stats["curr_connections"] == 11
+    assert stats["moved_connections"] >= 20 * 11
+
+
 def test_scenario_17_a_storm_of_hups_ends_with_the_last_one_in_effect(
     shop_db: MariaDB, start_scenario: Start
 ) -> None:
@@ -93,6 +128,22 @@ def test_a_generation_that_refuses_its_configuration_is_rolled_back(
     server.rewrite()
     server.reload()
     assert server.client().fetch("again:1").items == 1
+
+
+def test_scenario_20_workers_from_4_to_8_to_2_without_a_failure(
+    shop_db: MariaDB, start_scenario: Start
+) -> None:
+    server = start_scenario(shop(shop_db.socket, workers=4))
+    with Load(server, reference(server, 200), connections=8, pause_s=0.002) as load:
+        for count in (8, 2):
+            server.rewrite(workers=count)
+            server.reload(rf"reloaded generation=\S+ workers={count}")
+            server.wait_workers(count)
+            with Client(server.address) as client:
+                client.wait_stat("workers_ready", count)
+                assert client.stats()["workers"] == count
+        wait_until(load.all_items_after(time.monotonic(), 50), 5)
+    check_no_failure(load)
 
 
 def test_scenario_23_ttin_and_ttou_add_and_remove_a_worker_never_the_last(
