@@ -1,10 +1,12 @@
 /*
  * log.h - one event, one line.
  *
- * Owns: the process's log descriptor (stderr) and level.  A line is
+ * Owns: the process's name and level in the log; log_sink has the destination.  A line is
  * "TIME LEVEL NAME[PID] subject key=value ..." in one write(2); errno is
  * preserved; a line that cannot be written is dropped and counted, never waited
- * for.  Call from the loop only, never from a signal handler.
+ * for, and the count is told when lines go out again.  The same message over and over is
+ * said a hundred times in ten seconds, then counted ("suppressed lines=N"); debug lines all
+ * come.  Call from the loop only, never from a signal handler.
  *
  * error = someone must act; warn = we coped; info = lifecycle; debug = per request.
  */
@@ -24,7 +26,8 @@ enum log_level {
     LOG_LEVEL_DEBUG,
 };
 
-/* 'name' says what this process is ("master", "worker/3"); it is copied. */
+/* 'name' says what this process is ("master", "worker/3"); it is copied.  All counts begin
+ * anew. */
 void log_init(const char *name, enum log_level level);
 
 /* The level named "error", "warn", "info" or "debug"; false: no such name. */
@@ -36,6 +39,10 @@ void log_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_debug(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* Lines of errors go to standard error as well, whatever the destination: for as long as
+ * somebody waits there to hear how the start went. */
+void log_echo(bool on);
 
 /* Lines that could not be written since the process began. */
 uint64_t log_dropped(void);

@@ -2,6 +2,7 @@
  * main.c - arguments, configuration, and over to the master.
  */
 #include "common/log.h"
+#include "common/log_sink.h"
 #include "common/process.h"
 #include "server/config/config.h"
 #include "server/master/activation.h"
@@ -331,6 +332,9 @@ main(int argc, char **argv)
         config_free(&config);
         return code;
     }
+    if (log_sink_open(config->log) == -1)
+        fatal("cannot open the log %s", config->log);
+    log_echo(true);
     if (a.daemonize && daemon_begin(&launch) == -1)
         fatal("cannot go into the background");
     return master_run(&plan, config, &launch);

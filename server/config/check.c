@@ -6,6 +6,8 @@
  */
 #include "server/config/check.h"
 
+#include "common/log_sink.h"
+
 #include "server/config/check_rules.h"
 
 #include <netinet/in.h>
@@ -53,6 +55,12 @@ check_top(struct check *k)
 {
     const struct config *c = k->c;
 
+    if (!log_sink_valid(c->log))
+        return REFUSE(
+            k, SECTION_TOP, "", "log",
+            "expected \"stderr\", \"syslog\" or the absolute path of a file, got "
+            "\"%s\"",
+            c->log);
     return check_listens(k) &&
            check_order(k, SECTION_TOP, "", "respawn_min", "respawn_max",
                        c->respawn_min_ms <= c->respawn_max_ms) &&

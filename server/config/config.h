@@ -152,6 +152,9 @@ struct config {
     char *user;       /* "" : stay who we are; refused for root */
     char *pid_file;   /* "" : none; absolute after loading */
     unsigned backlog;
+    char *log;          /* a log_sink */
+    char *cpu_affinity; /* "on": each worker stays on a processor of its own */
+    size_t core_bytes;  /* of a dying worker\'s core file; 0: none */
     enum log_level log_level;
     unsigned start_timeout_ms;
     unsigned drain_timeout_ms;

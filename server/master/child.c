@@ -11,6 +11,7 @@
 #include "server/master/daemon.h"
 #include "server/master/house.h"
 #include "server/master/listeners.h"
+#include "server/master/resources.h"
 #include "server/master/signals.h"
 
 #include <errno.h>
@@ -41,8 +42,10 @@ child_live(const struct child_birth *birth, pid_t master)
     log_init(name, h->config->log_level);
     process_title("fetchd: worker %zu/%u gen %u", h->place, h->config->workers,
                   h->generation);
+    resources_bind(h->config, h->place);
     if (process_become(birth->identity, &what) == -1)
         fatal("cannot become %s: %s", birth->identity->name, what);
+    resources_allow_core(h->config);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
         fatal("no_new_privs");
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) == -1)

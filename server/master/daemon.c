@@ -4,6 +4,7 @@
 #include "server/master/daemon.h"
 
 #include "common/log.h"
+#include "common/log_sink.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -78,10 +79,13 @@ is_for_good(int fd)
 void
 daemon_leave(struct daemon_launch *launch)
 {
+    log_echo(false);
     if (launch->word_fd == -1)
         return;
     if (!is_for_good(STDERR_FILENO))
         redirect(STDERR_FILENO, O_WRONLY);
+    if (log_sink_is_stderr() && log_sink_reopen() == -1)
+        log_debug("standard error cannot be opened anew");
     close(launch->word_fd);
     launch->word_fd = -1;
 }

@@ -83,6 +83,7 @@ enum metric_kind {
     X(COUNTER, breaker_opened,       "times that a source was given a pause after failures in a row") \
     X(COUNTER, bytes_read,           "bytes from clients") \
     X(COUNTER, bytes_written,        "bytes to clients") \
+    X(COUNTER, log_dropped,          "log lines that could not be written: disk full, pipe not read") \
     X(COUNTER, turns,                "turns of the event loop") \
     X(GAUGE,   inflight_requests,    "requests not yet answered") \
     X(GAUGE,   inflight_statements,  "statements and calls not yet answered") \

@@ -181,6 +181,7 @@ worker_on_beat(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     clients_tick(w, clock_now());
+    metrics_set(w->metrics, METRIC_log_dropped, log_dropped());
 }
 
 /* --- the turn ---------------------------------------------------------------------------- */

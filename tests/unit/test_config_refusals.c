@@ -15,6 +15,7 @@
 
 #define TOP_LEVEL                                                                       \
     "no such option, expected one of: listen, workers, user, pid_file, backlog, "       \
+    "log, cpu_affinity, core, "                                                         \
     "log_level, start_timeout, drain_timeout, respawn_min, respawn_max, hang_timeout, " \
     "deadline, default, limits {}, loader {}, cache {}, database {}, source {}, view {}"
 
