@@ -10,6 +10,7 @@
 #include "common/process.h"
 #include "server/master/daemon.h"
 #include "server/master/identity.h"
+#include "server/master/region.h"
 #include "server/master/signals.h"
 #include "server/master/state.h"
 #include "server/worker/worker.h"
@@ -120,7 +121,7 @@ master_open(struct master *m, const struct config *c)
     if ((m->exit_code = house_open(&m->house, m->pid_file)) != 0)
         return false;
     m->exit_code = WORKER_EXIT_START;
-    if (!master_listen(m, c))
+    if (!master_listen(m, c) || !region_open(c, &m->cache))
         return false;
     m->board = scoreboard_new(SCOREBOARD_CAPACITY);
     m->controls = malloc(SCOREBOARD_CAPACITY * sizeof(*m->controls));
@@ -140,6 +141,7 @@ master_close(struct master *m)
     listeners_close(&m->listeners);
     house_close(&m->house);
     scoreboard_free(&m->board);
+    cache_free(&m->cache);
     supervisor_fini(&m->supervisor);
     config_free(&m->now.config);
     config_free(&m->next.config);

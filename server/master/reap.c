@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "server/master/obituary.h"
+#include "server/master/region.h"
 
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -30,6 +31,7 @@ bury(struct master *m, pid_t pid, int status)
         close(m->controls[death.slot]);
     m->controls[death.slot] = -1;
     scoreboard_fold(m->board, death.slot);
+    region_slot_died(m->cache, death.slot);
     obituary(status, how, sizeof(how));
     if (death.expected) {
         log_info("worker slot=%zu pid=%d ended %s", death.slot, (int)pid, how);

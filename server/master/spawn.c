@@ -31,6 +31,7 @@ fork_worker(struct master *m, const struct supervisor_birth *birth, int control_
         .heritage = { .config = g->config,
                       .generation = g->number,
                       .board = m->board,
+                      .cache = m->cache,
                       .slot = birth->slot,
                       .place = birth->place,
                       .serial = ++m->serial,

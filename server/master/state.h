@@ -49,6 +49,7 @@ struct master {
     struct process_identity identity;
     struct listeners listeners;
     struct scoreboard *board;
+    struct cache *cache; /* NULL: none */
     struct supervisor supervisor;
     int *controls;                      /* one for each slot, -1: no child */
     bool heirless[SCOREBOARD_CAPACITY]; /* retires, and could give nobody its clients */

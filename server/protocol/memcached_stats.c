@@ -2,13 +2,13 @@
  * memcached_stats.c - the subjects of stats that memcached has.
  *
  * The general figures are printed from the scoreboard, in the native dialect, because a
- * tag may stand in front of them.  The subjects here speak of a store that fetchd does
- * not have; they are there for programs that ask for them all and for the few numbers
+ * tag may stand in front of them.  The subjects here speak of a store that fetchd has
+ * not in that form; they are there for programs that ask for them all and for the few numbers
  * those look for.
  */
 #include "server/protocol/memcached.h"
 
-#include "server/stats/scoreboard.h"
+#include "server/cache/cache.h"
 
 static const struct {
     const char *name;
@@ -32,10 +32,16 @@ answer_subject(struct buf *out, const struct command *c, const struct reply *r)
 static void
 answer_settings(struct buf *out, const struct command *c, const struct reply *r)
 {
+    struct cache_stats cache = { .bytes_max = 0 };
+
     (void)c;
-    BUF_APPEND_LIT(out, "STAT maxbytes 0\r\nSTAT maxconns ");
+    if (r->cache != NULL)
+        cache_stats(r->cache, &cache);
+    BUF_APPEND_LIT(out, "STAT maxbytes ");
+    buf_append_u64(out, cache.bytes_max);
+    BUF_APPEND_LIT(out, "\r\nSTAT maxconns ");
     buf_append_u64(out, r->max_connections);
-    BUF_APPEND_LIT(out, "\r\nSTAT evictions off\r\n"
+    BUF_APPEND_LIT(out, "\r\nSTAT evictions on\r\n"
                         "STAT shutdown_command no\r\n"
                         "STAT cas_enabled yes\r\n"
                         "STAT binding_protocol ascii\r\n"

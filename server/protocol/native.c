@@ -43,17 +43,14 @@ option_deadline(struct parser *p, struct span value, struct command *out)
     return "deadline: expected milliseconds from 1 to 86400000";
 }
 
-/* Without a cache everything is as fresh as its statement; what is left of the bound is
- * that a want of 0 joins no statement that was sent before it. */
+/* 0 is a bound of its own: not even a statement that was sent before will do. */
 static const char *
 option_maxage(struct parser *p, struct span value, struct command *out)
 {
-    unsigned ms;
-
     (void)p;
-    if (!parse_ms(value, &ms))
+    if (!parse_ms(value, &out->maxage_ms))
         return "maxage: expected milliseconds from 0 to 86400000";
-    out->fresh = ms == 0;
+    out->fresh = out->maxage_ms == 0;
     return NULL;
 }
 

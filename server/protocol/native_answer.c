@@ -11,6 +11,7 @@
 #include "server/protocol/native.h"
 
 #include "server/item/project.h"
+#include "server/protocol/figures.h"
 #include "server/stats/scoreboard.h"
 
 /* The version of memcached whose replies clients may rely on; exactly three numbers,
@@ -194,7 +195,7 @@ append_lines(struct buf *out, const struct command *c, const struct reply *r)
         r->each_source(r->arg, append_source, out);
         break;
     case COMMAND_STATS:
-        scoreboard_print_stats(r->board, r->now, out);
+        figures_print(r, out);
         break;
     case COMMAND_STATS_WORKERS:
         scoreboard_print_workers(r->board, r->now, out);

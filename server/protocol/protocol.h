@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct cache;
 struct scoreboard;
 
 #define COMMAND_TAG_MAX 16
@@ -83,11 +84,12 @@ struct command {
     const struct span *args; /* words the dialect wants to see again when it answers */
     size_t nargs;
     enum command_layout layout;
-    bool as_done;   /* each line as soon as it is known, in any order */
-    bool trace;     /* say where each item came from */
-    bool fresh;     /* never joins a statement that was sent before it came */
-    unsigned verb;  /* the dialect's own number for it */
-    unsigned flags; /* the dialect's own */
+    bool as_done;       /* each line as soon as it is known, in any order */
+    bool trace;         /* say where each item came from */
+    bool fresh;         /* never joins a statement that was sent before it came */
+    unsigned maxage_ms; /* nothing older; 0: no bound but the policy, unless fresh */
+    unsigned verb;      /* the dialect's own number for it */
+    unsigned flags;     /* the dialect's own */
 };
 
 struct protocol_limits {
@@ -185,6 +187,7 @@ struct reply {
     usec_t elapsed;
     struct session *session;
     const struct scoreboard *board;
+    const struct cache *cache; /* NULL: none */
     usec_t now;
     size_t max_connections;
     /* COMMAND_SOURCES: writes "<name> <kind> <key> ..." for each, by calling back */

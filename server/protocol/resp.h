@@ -105,7 +105,7 @@ command_answer resp_answer_hello_option;
 
 command_answer resp_answer_ok;
 command_answer resp_answer_forgotten;
-command_answer resp_answer_zero;
+command_answer resp_answer_dbsize;
 command_answer resp_answer_readonly;
 command_answer resp_answer_ping;
 command_answer resp_answer_echo;

@@ -285,7 +285,7 @@ const struct resp_verb resp_verbs[] = {
     { "auth",             -2, LOCAL, NO_KEYS, take_auth,    resp_answer_ok,              "There are no passwords.", NULL, 0 },
     { "client",           -2, LOCAL, NO_KEYS, NULL,         NULL,                        "About this connection.", client_verbs, ARRAY_LEN(client_verbs) },
     { "select",            2, LOCAL, NO_KEYS, take_select,  resp_answer_ok,              "0 alone.", NULL, 0 },
-    { "dbsize",            1, LOCAL, NO_KEYS, NULL,         resp_answer_zero,            "0: items are not counted.", NULL, 0 },
+    { "dbsize",            1, LOCAL, NO_KEYS, NULL,         resp_answer_dbsize,          "How many items are cached.", NULL, 0 },
     { "info",             -1, LOCAL, NO_KEYS, NULL,         resp_answer_info,            "Counters of all workers; fetchd's own in the section fetchd.", NULL, 0 },
     { "command",          -1, LOCAL, NO_KEYS, NULL,         resp_answer_command,         "What this server understands.", command_verbs, ARRAY_LEN(command_verbs) },
     { "config",           -2, LOCAL, NO_KEYS, NULL,         NULL,                        "What tools of Redis ask for.", config_verbs, ARRAY_LEN(config_verbs) },

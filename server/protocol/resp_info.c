@@ -9,7 +9,7 @@
  */
 #include "server/protocol/resp.h"
 
-#include "server/stats/scoreboard.h"
+#include "server/protocol/figures.h"
 
 /* One line: a figure of "stats" under Redis' name, or always the same. */
 struct info_line {
@@ -33,6 +33,11 @@ static const struct info_line clients_lines[] = {
     { "blocked_clients",           NULL,                   "0" },
 };
 
+static const struct info_line memory_lines[] = {
+    { "used_memory",               "bytes",                NULL },
+    { "maxmemory",                 "limit_maxbytes",       NULL },
+};
+
 /* Clients read these as promises: nothing is ever loaded or saved. */
 static const struct info_line persistence_lines[] = {
     { "loading",                   NULL,                   "0" },
@@ -47,7 +52,7 @@ static const struct info_line stats_lines[] = {
     { "total_net_output_bytes",    "bytes_written",        NULL },
     { "rejected_connections",      "rejected_connections", NULL },
     { "expired_keys",              NULL,                   "0" },
-    { "evicted_keys",              NULL,                   "0" },
+    { "evicted_keys",              "evictions",            NULL },
     { "keyspace_hits",             "items",                NULL },
     { "keyspace_misses",           "misses",               NULL },
     { "total_error_replies",       "protocol_errors",      NULL },
@@ -69,9 +74,10 @@ static const struct info_section {
     const struct info_line *lines; /* NULL: everything that "stats" says */
     size_t n;
 } sections[] = {
-    { "Server", LINES(server) },           { "Clients", LINES(clients) },
-    { "Persistence", LINES(persistence) }, { "Stats", LINES(stats) },
-    { "Replication", LINES(replication) }, { "Fetchd", NULL, 0 },
+    { "Server", LINES(server) }, { "Clients", LINES(clients) },
+    { "Memory", LINES(memory) }, { "Persistence", LINES(persistence) },
+    { "Stats", LINES(stats) },   { "Replication", LINES(replication) },
+    { "Fetchd", NULL, 0 },
 };
 
 /* Takes "STAT name value" off the front of 'text'. */
@@ -155,7 +161,7 @@ resp_answer_info(struct buf *out, const struct command *c, const struct reply *r
     struct buf stats = BUF_INIT, text = BUF_INIT;
     size_t i;
 
-    scoreboard_print_stats(r->board, r->now, &stats);
+    figures_print(r, &stats);
     for (i = 0; i < ARRAY_LEN(sections); i++) {
         if (is_asked(c, sections[i].name))
             put_section(&text, &sections[i], buf_span(&stats), r);

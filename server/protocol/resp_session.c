@@ -4,6 +4,7 @@
  * What a command changes in the session, it changes when it is answered: replies to what
  * was asked before it are still in the old protocol, whatever arrived with it.
  */
+#include "server/cache/cache.h"
 #include "server/protocol/resp.h"
 
 #include <fnmatch.h>
@@ -21,11 +22,14 @@ resp_answer_ok(struct buf *out, const struct command *c, const struct reply *r)
 }
 
 void
-resp_answer_zero(struct buf *out, const struct command *c, const struct reply *r)
+resp_answer_dbsize(struct buf *out, const struct command *c, const struct reply *r)
 {
+    struct cache_stats cache = { .entries = 0 };
+
     (void)c;
-    (void)r;
-    BUF_APPEND_LIT(out, ":0\r\n");
+    if (r->cache != NULL)
+        cache_stats(r->cache, &cache);
+    resp_put_integer(out, (long long)cache.entries);
 }
 
 void

@@ -25,6 +25,7 @@ batch_new(struct loader *loader, size_t n)
     list_init(&b->link);
     b->loader = loader;
     b->tries = 0;
+    b->sent_at = 0;
     b->n = 0;
     return b;
 }

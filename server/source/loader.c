@@ -38,7 +38,16 @@ loader_new(struct source *source, const struct loader_limits *limits,
     map_init(&l->wants);
     list_init(&l->ring);
     list_init(&l->retries);
+    list_init(&l->elsewhere);
+    list_init(&l->refreshers);
+    loader_flow_init(&l->own);
     return l;
+}
+
+void
+loader_use_lookup(struct loader *loader, const struct lookup *lookup)
+{
+    loader->lookup = lookup;
 }
 
 void
@@ -61,81 +70,25 @@ loader_idle(const struct loader *loader)
     return loader->queued == 0 && list_empty(&loader->retries);
 }
 
-static void
-loader_count_queued(struct loader *l, long delta)
-{
-    l->queued = (size_t)((long)l->queued + delta);
-    metrics_add(l->metrics, METRIC_queued_ids, (uint64_t)delta);
-}
-
-/* The want for this id that may be joined: a fresh one only joins what is not sent yet,
- * so there may be two of an id, in different statements. */
-static struct want *
-want_find(const struct loader *l, struct span id, uint64_t hash, bool fresh)
-{
-    struct map_node *node;
-
-    for (node = map_first(&l->wants, hash); node != NULL; node = map_next(node, hash)) {
-        struct want *want = CONTAINER_OF(node, struct want, node);
-
-        if (span_equal(id, span_of(want->id, want->id_len)) &&
-            !(fresh && want->batch != NULL))
-            return want;
-    }
-    return NULL;
-}
-
-static struct want *
-want_new(struct loader *l, struct span id, uint64_t hash)
-{
-    struct want *want = malloc(sizeof(*want) + id.n);
-
-    if (want == NULL)
-        return NULL;
-    if (map_insert(&l->wants, &want->node, hash) == -1) {
-        free(want);
-        return NULL;
-    }
-    want->loader = l;
-    list_init(&want->waiters);
-    want->batch = NULL;
-    want->id_len = (uint32_t)id.n;
-    memcpy(want->id, id.p, id.n);
-    loader_count_queued(l, 1);
-    return want;
-}
-
-static void
-want_free(struct loader *l, struct want *want)
-{
-    assert(list_empty(&want->waiters));
-    if (want->batch == NULL)
-        loader_count_queued(l, -1);
-    map_remove(&l->wants, &want->node);
-    free(want);
-}
-
 int
 loader_want(struct loader *loader, struct loader_flow *flow, struct span id,
             struct loader_waiter *w)
 {
-    uint64_t hash = hash_bytes(&loader->hash_key, id);
-    struct want *want = want_find(loader, id, hash, w->fresh);
+    struct want *want;
 
     list_init(&w->in_flow);
     list_init(&w->in_want);
     w->want = NULL;
-    if (want != NULL)
+    w->flow = flow;
+    w->origin = ITEM_FROM_NOBODY;
+    w->age_ms = 0;
+    if ((want = want_find(loader, id, w)) != NULL)
         metrics_add(loader->metrics, METRIC_coalesced, 1);
-    else if ((want = want_new(loader, id, hash)) == NULL)
+    else if ((want = want_new(loader, id, !w->fresh)) == NULL)
         return -1;
-    w->want = want;
-    list_append(&want->waiters, &w->in_want);
-    if (want->batch != NULL)
-        return 0;
-    list_append(&flow->waiters, &w->in_flow);
-    if (!list_linked(&flow->ring))
-        list_append(&loader->ring, &flow->ring);
+    else if (want->elsewhere)
+        metrics_add(loader->metrics, METRIC_lease_waits, 1);
+    want_join(want, w);
     return 0;
 }
 
@@ -149,41 +102,22 @@ loader_cancel(struct loader_waiter *w)
     w->want = NULL;
     list_remove(&w->in_want);
     list_remove(&w->in_flow);
-    if (want->batch == NULL && list_empty(&want->waiters))
-        want_free(want->loader, want);
+    if (want->batch == NULL && list_empty(&want->waiters) && !want->answering)
+        want_free(want);
 }
 
-static void
-waiter_answer(struct list *in_want, enum item_status status, struct span json,
-              struct item_pack *pack)
-{
-    struct loader_waiter *w = CONTAINER_OF(in_want, struct loader_waiter, in_want);
-
-    list_remove(&w->in_want);
-    list_remove(&w->in_flow);
-    w->want = NULL;
-    w->answered(w, status, json, pack);
-}
-
-/* Tells every waiter and forgets the want. */
-static void
-want_answer(struct loader *l, struct want *want, enum item_status status,
-            struct span json, struct item_pack *pack)
-{
-    while (!list_empty(&want->waiters))
-        waiter_answer(want->waiters.next, status, json, pack);
-    want_free(l, want);
-}
-
+/* What the source said of this place; it is kept before anybody hears of it. */
 static void
 batch_place_answer(struct batch *b, struct batch_place *place, enum item_status status)
 {
-    struct span json = { NULL, 0 };
+    struct want_news news = { .status = status, .origin = ITEM_FROM_SOURCE };
 
-    if (status == ITEM_FOUND)
-        json = span_of(b->pack->bytes.data + place->off, place->len);
-    want_answer(b->loader, place->want, status, json,
-                status == ITEM_FOUND ? b->pack : NULL);
+    if (status == ITEM_FOUND) {
+        news.json = span_of(b->pack->bytes.data + place->off, place->len);
+        news.pack = b->pack;
+    }
+    want_settle(place->want, status, news.json, b->sent_at);
+    want_answer(place->want, &news);
 }
 
 /* The open places of 'b' from 'first' on, at most 'n', into a batch of their own that
@@ -201,9 +135,9 @@ batch_again(struct batch *b, size_t first, size_t n, unsigned tries)
         if (b->places[i].status != ITEM_OPEN)
             continue;
         if (list_empty(&want->waiters))
-            want_free(l, want);
+            want_free(want);
         else if (again == NULL)
-            want_answer(l, want, ITEM_FAIL_OVERLOAD, span_of(NULL, 0), NULL);
+            batch_place_answer(b, &b->places[i], ITEM_FAIL_OVERLOAD);
         else
             batch_add(again, want);
     }
@@ -237,7 +171,8 @@ batch_expire(struct batch *b, usec_t now)
         }
     }
     while (!list_empty(&expired))
-        waiter_answer(expired.next, ITEM_FAIL_TIMEOUT, span_of(NULL, 0), NULL);
+        waiter_answer(CONTAINER_OF(expired.next, struct loader_waiter, in_want),
+                      &(struct want_news){ .status = ITEM_FAIL_TIMEOUT });
 }
 
 static void
@@ -338,7 +273,7 @@ loader_draw(struct loader *l, size_t max)
         want = CONTAINER_OF(node, struct loader_waiter, in_flow)->want;
         if (want->batch != NULL)
             continue;
-        loader_count_queued(l, -1);
+        want_count_queued(l, -1);
         batch_add(b, want);
     }
     if (b->n > 0)
@@ -361,7 +296,7 @@ loader_next_retry(struct loader *l)
             struct want *want = b->places[i].want;
 
             if (list_empty(&want->waiters)) {
-                want_free(l, want);
+                want_free(want);
                 continue;
             }
             want->place = (uint32_t)kept;
@@ -380,6 +315,7 @@ loader_send(struct loader *l, struct batch *b)
 {
     l->in_flight++;
     metrics_add(l->metrics, METRIC_inflight_statements, 1);
+    b->sent_at = clock_now();
     l->source->ops->fetch(l->source, b);
 }
 
@@ -441,6 +377,8 @@ loader_free(struct loader **loader)
     if (l == NULL)
         return;
     assert(l->in_flight == 0);
+    loader_stop_refreshing(l);
+    loader_flow_fini(&l->own);
     while ((b = loader_next_retry(l)) != NULL)
         batch_free(b);
     assert(l->wants.count == 0);

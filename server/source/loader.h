@@ -26,6 +26,7 @@
 #include <stddef.h>
 
 struct loader;
+struct lookup;
 struct want;
 
 /* One client's queue at one loader; batches draw from the flows in turn, so that a
@@ -40,8 +41,13 @@ struct loader_waiter {
     struct list in_want;
     struct list in_flow;
     struct want *want; /* NULL: not waiting */
+    struct loader_flow *flow;
     usec_t deadline;
-    bool fresh; /* joins no statement that was sent before it asked */
+    unsigned max_age_ms; /* takes nothing older than this; 0: no bound */
+    bool fresh;          /* joins no statement that was sent before it asked */
+    /* Set before 'answered': who knew it (enum item_origin), and how old it is. */
+    unsigned char origin;
+    unsigned age_ms;
     /* Called once.  'json' points into 'pack' (take a reference to keep it); both are
      * empty unless 'status' is ITEM_FOUND. */
     void (*answered)(struct loader_waiter *w, enum item_status status, struct span json,
@@ -78,6 +84,20 @@ void loader_cancel(struct loader_waiter *w);
 /* End of the turn: sends what was wanted as far as the source has room, or fails it
  * when the source is down.  Answers of wants that fail arrive from here. */
 void loader_flush(struct loader *loader);
+
+/* What its source says is kept, and each id is fetched by one worker at a time.  Borrowed,
+ * and outlives the loader. */
+void loader_use_lookup(struct loader *loader, const struct lookup *lookup);
+
+/* Fetches an id that was shown STALE, behind; not when somebody does it already. */
+void loader_refresh(struct loader *loader, struct span id, usec_t now);
+
+/* A lease of another worker ended or expired, perhaps: goes on with what waited for it.
+ * Answers arrive from here. */
+void loader_wake(struct loader *loader, usec_t now);
+
+/* When loader_wake is due even if nobody wakes; 0: never. */
+usec_t loader_recheck_at(const struct loader *loader);
 
 /* Does anything wait for a statement? */
 bool loader_idle(const struct loader *loader);

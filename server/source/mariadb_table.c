@@ -94,6 +94,8 @@ table_on_fields(struct mariadb_statement *s, const MYSQL_FIELD *fields, unsigned
     bool first = t->plan.compose == NULL;
 
     t->change = mariadb_plan_update(&t->plan, fields, n, t->key, t->key_apart);
+    if (t->change != PLAN_USELESS)
+        t->source.form = t->plan.signature;
     if (t->change == PLAN_SAME || t->change == PLAN_USELESS)
         return;
     /* What counts is what the last look said: the definition may have changed between it
@@ -282,6 +284,35 @@ static const struct source_ops table_ops = {
     .describe = table_describe,
 };
 
+static void
+fingerprint_add(struct buf *text, const char *part)
+{
+    buf_append(text, part == NULL ? "" : part, part == NULL ? 1 : strlen(part) + 1);
+}
+
+/* Of all that decides which row an id means and which of its columns are shown. */
+static uint64_t
+table_fingerprint(const struct config_database *d, const struct config_source *s)
+{
+    static const struct hash_key fixed = { 0x7461626c65, 0x6b657073 };
+    struct buf text = BUF_INIT;
+    uint64_t fingerprint;
+    size_t i;
+
+    buf_append_fmt(&text, "table %u", d->port);
+    fingerprint_add(&text, d->host);
+    fingerprint_add(&text, d->socket);
+    fingerprint_add(&text, d->schema);
+    fingerprint_add(&text, d->user);
+    fingerprint_add(&text, s->table);
+    fingerprint_add(&text, s->key);
+    for (i = 0; i < s->ncolumns; i++)
+        fingerprint_add(&text, s->columns[i]);
+    fingerprint = buf_failed(&text) ? 0 : hash_bytes(&fixed, buf_span(&text));
+    buf_fini(&text);
+    return fingerprint;
+}
+
 void
 mariadb_table_init(struct mariadb_table *t, struct mariadb *db,
                    const struct config *config, const struct config_source *settings,
@@ -293,6 +324,7 @@ mariadb_table_init(struct mariadb_table *t, struct mariadb *db,
     t->source.ops = &table_ops;
     t->source.name = settings->name;
     t->source.key = settings->key;
+    t->source.fingerprint = table_fingerprint(database, settings);
     t->db = db;
     t->config = config;
     t->settings = settings;

@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* The longest key a client may send, and the longest id that comes of it. */
 #define SOURCE_KEY_MAX 250
@@ -69,6 +70,12 @@ struct source {
     const struct source_ops *ops;
     const char *name;
     const char *key; /* the name of the key, for people */
+    /* What its items are kept under in the shared cache: a hash of its definition, the
+     * same in every worker.  0: nothing of it is kept. */
+    uint64_t fingerprint;
+    /* Of the form its items have now (the columns of the last result); 0: not known yet.
+     * Kept items of another form are not shown. */
+    uint64_t form;
 };
 
 static inline enum source_state

@@ -112,7 +112,7 @@ view_init(struct view *v, struct views *views, const struct config_view *setting
 {
     size_t i;
 
-    v->source = (struct source){ &view_ops, settings->name, "id" };
+    v->source = (struct source){ .ops = &view_ops, .name = settings->name, .key = "id" };
     v->views = views;
     v->settings = settings;
     v->n = settings->nparts;

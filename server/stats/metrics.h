@@ -62,6 +62,16 @@ enum metric_kind {
     X(COUNTER, statement_errors,     "statements that failed") \
     X(COUNTER, statement_timeouts,   "statements ended by max_statement_time or by silence") \
     X(COUNTER, coalesced,            "wants that joined one already asked or queued") \
+    X(COUNTER, cache_hits,           "ids found in the cache, fresh") \
+    X(COUNTER, cache_stale,          "ids found in the cache, stale: served, and fetched anew behind") \
+    X(COUNTER, cache_negative,       "ids known not to exist") \
+    X(COUNTER, cache_misses,         "ids not in the cache, too old or forgotten") \
+    X(COUNTER, cache_rescues,        "positions answered STALE because the source failed or was late") \
+    X(COUNTER, cache_refreshes,      "stale ids fetched anew behind") \
+    X(COUNTER, lease_waits,          "ids that another worker was fetching already") \
+    X(COUNTER, lease_takeovers,      "... and that were fetched here after all: it died, stopped or failed") \
+    X(COUNTER, invalidations,        "ids forgotten on request") \
+    X(COUNTER, flushes,              "times everything was forgotten on request") \
     X(COUNTER, requeued,             "wants asked again after a lost or split statement") \
     X(COUNTER, view_items,           "items of views asked for") \
     X(COUNTER, view_partial,         "items of views answered without a part that failed or was late") \
@@ -85,6 +95,7 @@ enum metric_kind {
     X(COUNTER, bytes_written,        "bytes to clients") \
     X(COUNTER, log_dropped,          "log lines that could not be written: disk full, pipe not read") \
     X(COUNTER, turns,                "turns of the event loop") \
+    X(PEAK,    cache_oldest_ms,      "age of the oldest item that was served from the cache") \
     X(GAUGE,   inflight_requests,    "requests not yet answered") \
     X(GAUGE,   inflight_statements,  "statements and calls not yet answered") \
     X(GAUGE,   queued_ids,           "ids waiting for a statement or call") \

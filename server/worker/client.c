@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/net.h"
+#include "server/worker/hits.h"
 #include "server/worker/request.h"
 #include "server/worker/state.h"
 
@@ -70,13 +71,18 @@ static void
 client_take(struct client *c, struct command *command)
 {
     struct forgetting forgetting = forget_run(c->worker, c->fd, command);
+    usec_t now = clock_now();
     struct request *r;
 
     sources_check(c->worker, command);
-    if ((r = request_new(c, command, clock_now())) == NULL) {
+    if (hits_answer(c, command, now))
+        return;
+    if ((r = request_new(c, command, now)) == NULL) {
         client_close(c, "no memory for a request");
         return;
     }
+    if (c->worker->look.n > 0)
+        request_take_look(r, &c->worker->look, c->worker->hits);
     r->forgetting = forgetting;
     if (command->kind == COMMAND_QUIT || command->close)
         client_finish(c);

@@ -1,5 +1,5 @@
 /*
- * deadlines.c - one timer for every request and every part of a view.
+ * deadlines.c - one timer for every request, part of a view and lease of another worker.
  *
  * One timerfd serves them all and is set only when an earlier deadline appears; most
  * requests are answered long before theirs, so the timer is hardly ever touched.
@@ -8,6 +8,7 @@
  */
 #include "server/source/view.h"
 #include "server/worker/request.h"
+#include "server/worker/shared.h"
 #include "server/worker/state.h"
 
 #include <errno.h>
@@ -49,6 +50,7 @@ static void
 deadlines_on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct worker *w = arg;
+    usec_t now = clock_now(), recheck_at = shared_recheck_at(w);
     uint64_t fired;
 
     (void)what;
@@ -56,6 +58,8 @@ deadlines_on_timer(evutil_socket_t fd, short what, void *arg)
         ;
     w->deadline_armed = 0;
     deadlines_check(w);
+    if (recheck_at != 0 && recheck_at <= now)
+        shared_wake(w, now);
     /* What is due is said now, not when every client that is ready was heard. */
     event_base_loopbreak(w->base);
 }
@@ -86,12 +90,19 @@ deadlines_close(struct worker *w)
     heap_fini(&w->deadlines);
 }
 
+/* Of two times, 0 being never. */
+static usec_t
+sooner(usec_t a, usec_t b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
 void
 deadlines_arm(struct worker *w)
 {
     const struct heap_node *first = heap_first(&w->deadlines);
     struct itimerspec when = { { 0, 0 }, { 0, 0 } };
-    usec_t due = views_due(w->views);
+    usec_t due = sooner(views_due(w->views), shared_recheck_at(w));
 
     if (first != NULL && (due == 0 || first->at < due))
         due = first->at;

@@ -30,6 +30,42 @@ may_forget(const struct worker *w, int fd)
     return false;
 }
 
+/* 'when' is now: what was asked of the source up to here is not let in any more. */
+static bool
+forget_key(struct worker *w, struct span key, usec_t when)
+{
+    char id[SOURCE_KEY_MAX];
+    struct cache_key at;
+    struct span rest;
+    size_t id_len, which = sources_resolve(w, key, &rest);
+
+    if (which == SOURCE_NONE || w->sources[which]->fingerprint == 0 ||
+        w->sources[which]->ops->key(w->sources[which], rest, id, &id_len) !=
+            SOURCE_KEY_OK)
+        return false;
+    cache_key(w->heritage->cache, w->sources[which]->fingerprint, span_of(id, id_len),
+              &at);
+    return cache_invalidate(w->heritage->cache, &at, when);
+}
+
+static void
+forget(struct worker *w, const struct command *c, struct forgetting *result)
+{
+    usec_t now = clock_now();
+    size_t i;
+
+    if (w->heritage->cache == NULL)
+        return;
+    if (c->kind == COMMAND_FLUSH) {
+        cache_flush(w->heritage->cache, now);
+        metrics_add(w->metrics, METRIC_flushes, 1);
+        return;
+    }
+    for (i = 0; i < c->nkeys; i++)
+        result->forgotten += forget_key(w, c->keys[i], now);
+    metrics_add(w->metrics, METRIC_invalidations, c->nkeys);
+}
+
 struct forgetting
 forget_run(struct worker *w, int fd, struct command *command)
 {
@@ -40,6 +76,8 @@ forget_run(struct worker *w, int fd, struct command *command)
     result.denied = !may_forget(w, fd);
     if (result.denied)
         metrics_add(w->metrics, METRIC_invalidate_denied, 1);
+    else
+        forget(w, command, &result);
     command->nkeys = 0;
     return result;
 }

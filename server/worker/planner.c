@@ -34,7 +34,8 @@ plan_view(struct request *r, size_t i, struct source *view, struct span id)
     return 1;
 }
 
-/* Returns what it cost: 1, or the number of parts. */
+/* A place that the look left open: its id is wanted.  Returns what it cost: 1, or the
+ * number of parts. */
 static size_t
 plan_place(struct worker *w, struct request *r, size_t i)
 {
@@ -44,35 +45,24 @@ plan_place(struct worker *w, struct request *r, size_t i)
     struct span rest;
 
     which = sources_resolve(w, r->results[i].key, &rest);
-    if (which == SOURCE_NONE) {
-        request_answer(r, i, ITEM_FAIL_BADID);
+    if (which == SOURCE_NONE || w->sources[which]->ops->key(w->sources[which], rest, id,
+                                                            &id_len) != SOURCE_KEY_OK) {
+        request_answer(r, i, ITEM_FAIL_BADID); /* its type changed this very moment */
         return 1;
-    }
-    switch (w->sources[which]->ops->key(w->sources[which], rest, id, &id_len)) {
-    case SOURCE_KEY_BAD:
-        request_answer(r, i, ITEM_FAIL_BADID);
-        return 1;
-    case SOURCE_KEY_ABSENT:
-        request_answer(r, i, ITEM_MISS);
-        return 1;
-    case SOURCE_KEY_UNKNOWN:
-        request_answer(r, i, w->sources[which]->ops->failure);
-        return 1;
-    case SOURCE_KEY_OK:
-        break;
     }
     if (metrics_get(w->metrics, METRIC_queued_ids) >= w->config->queue_max) {
-        request_answer(r, i, ITEM_FAIL_OVERLOAD);
+        request_fail(r, i, ITEM_FAIL_OVERLOAD);
         return 1;
     }
     if (which >= w->config->nsources)
         return plan_view(r, i, w->sources[which], span_of(id, id_len));
     waiter->deadline = r->deadline.at;
     waiter->fresh = r->command.fresh;
+    waiter->max_age_ms = r->command.maxage_ms;
     waiter->answered = request_on_answer;
     if (loader_want(w->loaders[which], &r->client->flows[which], span_of(id, id_len),
                     waiter) == -1)
-        request_answer(r, i, ITEM_FAIL_OVERLOAD);
+        request_fail(r, i, ITEM_FAIL_OVERLOAD);
     return 1;
 }
 
@@ -82,11 +72,20 @@ plan_slice(struct worker *w, struct request *r, size_t max)
 {
     size_t spent = 0;
 
+    if (r->planned == r->looked) {
+        look_up(w, &w->look, r->results + r->looked,
+                r->n - r->looked < max ? r->n - r->looked : max, &r->command,
+                clock_now());
+        request_take_look(r, &w->look, r->results + r->looked);
+    }
     /* The last answer may complete the request; it is freed when that is written. */
-    while (r->planned < r->n && spent < max) {
+    while (r->planned < r->looked && spent < max) {
         size_t i = r->planned++;
 
-        spent += plan_place(w, r, i);
+        if (r->results[i].status == ITEM_OPEN)
+            spent += plan_place(w, r, i);
+        else
+            spent++;
     }
     return spent;
 }

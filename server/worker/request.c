@@ -63,6 +63,7 @@ request_keep_words(struct request *r, const struct command *c, struct span *list
         r->results[i] = (struct item_result){ .key = keep_word(c->keys[i], &to) };
         r->places[i].waiter.want = NULL;
         r->places[i].waiter.answered = NULL;
+        r->places[i].waiter.origin = ITEM_FROM_NOBODY;
         r->places[i].item = NULL;
         r->places[i].request = r;
     }
@@ -91,7 +92,7 @@ request_close_extras(struct request *r)
     free(r->due);
 }
 
-static void
+void
 request_count(const struct worker *w, const struct command *c)
 {
     metrics_add(w->metrics, METRIC_commands, 1);
@@ -207,8 +208,7 @@ request_trace(struct request *r, size_t i)
     size_t which = sources_resolve(w, r->results[i].key, &id);
 
     r->traces[i].source = which == SOURCE_NONE ? "none" : w->sources[which]->name;
-    r->traces[i].origin =
-        r->places[i].waiter.answered != NULL ? ITEM_FROM_SOURCE : ITEM_FROM_NOBODY;
+    r->traces[i].origin = (enum item_origin)r->places[i].waiter.origin;
     if (r->places[i].item != NULL && r->results[i].status != ITEM_MISS)
         r->traces[i].missing = trace_missing(r->places[i].item);
     r->traces[i].wait_us = (unsigned)(clock_now() - r->arrived);
@@ -229,12 +229,58 @@ request_answer(struct request *r, size_t i, enum item_status status)
         request_complete(r);
 }
 
+/* An item is there, in 'pack': it is held until it is shown, if there is room. */
 static void
-request_hold(struct request *r, size_t i, struct span json)
+request_show(struct request *r, size_t i, enum item_status status, struct span json,
+             struct item_pack *pack)
 {
-    r->results[i].json = json;
-    r->held += json.n;
-    r->client->held += json.n;
+    const struct config *config = r->client->worker->config;
+
+    r->bytes += json.n;
+    if (r->bytes > config->reply_max_bytes) {
+        request_answer(r, i, ITEM_FAIL_TOOBIG);
+    } else if (r->client->held + json.n > config->output_hard_bytes ||
+               !request_hold_pack(r, pack)) {
+        /* unread output, though not written yet */
+        request_answer(r, i, ITEM_FAIL_OVERLOAD);
+    } else {
+        r->results[i].json = json;
+        r->held += json.n;
+        r->client->held += json.n;
+        request_answer(r, i, status);
+    }
+}
+
+void
+request_fail(struct request *r, size_t i, enum item_status status)
+{
+    struct item_pack *pack = NULL;
+    usec_t age;
+
+    switch (look_rescue(r->client->worker, r->results[i].key, &r->command, clock_now(),
+                        &pack, &age)) {
+    case LOOKUP_STALE:
+        r->places[i].waiter.origin = ITEM_FROM_STALE;
+        r->results[i].age_ms = (unsigned)(age / USEC_PER_MSEC);
+        request_show(r, i, ITEM_STALE, buf_span(&pack->bytes), pack);
+        item_pack_unref(&pack);
+        return;
+    case LOOKUP_TOO_OLD:
+        status = ITEM_FAIL_STALE;
+        break;
+    case LOOKUP_FRESH:
+    case LOOKUP_ABSENT:
+    case LOOKUP_NOTHING:
+        break;
+    }
+    request_answer(r, i, status);
+}
+
+/* Failures that another moment would not have had. */
+static bool
+may_pass(enum item_status status)
+{
+    return item_failed(status) && status != ITEM_FAIL_BADID && status != ITEM_FAIL_TOOBIG;
 }
 
 void
@@ -245,21 +291,49 @@ request_on_answer(struct loader_waiter *w, enum item_status status, struct span 
     struct request *r = place->request;
     size_t i = (size_t)(place - r->places);
 
-    if (status == ITEM_FOUND) {
-        r->bytes += json.n;
-        if (r->bytes > r->client->worker->config->reply_max_bytes)
-            status = ITEM_FAIL_TOOBIG;
-        else if (r->client->held + json.n >
-                     r->client->worker->config->output_hard_bytes ||
-                 !request_hold_pack(r, pack))
-            status = ITEM_FAIL_OVERLOAD; /* unread output, though not written yet */
-        else
-            request_hold(r, i, json);
-    }
+    if (place->item != NULL)
+        place->waiter.origin = ITEM_FROM_SOURCE; /* its parts, whoever knew those */
     if (item_present(status) && place->item != NULL && view_item_lacks(place->item) > 0)
         r->partial++;
-    request_answer(r, i, status);
+    if (item_present(status))
+        request_show(r, i, status, json, pack);
+    else if (may_pass(status))
+        request_fail(r, i, status);
+    else
+        request_answer(r, i, status);
     view_item_free(&place->item);
+}
+
+/* The bytes are copied once more, out of the worker's buffer: the request must wait. */
+void
+request_take_look(struct request *r, const struct look *look,
+                  const struct item_result *results)
+{
+    size_t first = r->looked, i;
+    struct item_pack *pack = item_pack_new();
+
+    r->looked += look->n;
+    if (pack != NULL && look->known > 0)
+        buf_append_span(&pack->bytes, buf_span(&look->bytes));
+    for (i = 0; i < look->n; i++) {
+        enum item_status status = results[i].status;
+
+        r->results[first + i].status = ITEM_OPEN; /* 'results' may be the same */
+        if (status == ITEM_OPEN || pack == NULL ||
+            (item_present(status) && buf_failed(&pack->bytes)))
+            continue; /* it is wanted, then */
+        r->places[first + i].waiter.origin = look->from[i];
+        r->results[first + i].age_ms = results[i].age_ms;
+        if (item_present(status))
+            request_show(r, first + i, status,
+                         span_of(pack->bytes.data + look->off[i], results[i].json.n),
+                         pack);
+        else if (may_pass(status))
+            request_fail(r, first + i, status);
+        else
+            request_answer(r, first + i, status);
+    }
+    item_pack_unref(&pack);
 }
 
 /* How late its deadline came is counted when it is said; but where it waits for an earlier
@@ -285,7 +359,7 @@ request_expire(struct request *r)
         if (r->places[i].item != NULL)
             view_item_expire(r->places[i].item);
         else if (r->results[i].status == ITEM_OPEN)
-            request_answer(r, i, ITEM_FAIL_TIMEOUT);
+            request_fail(r, i, ITEM_FAIL_TIMEOUT);
     }
     request_note_late(r);
     client_ready_first(r->client);
@@ -306,13 +380,15 @@ static const struct { enum item_status status; enum metric metric; } fate_metric
 };
 /* clang-format on */
 
-static void
-request_count_fates(const struct request *r, struct metrics *m)
+void
+request_count_fates(const struct worker *w, const struct command *c,
+                    const struct item_result *results, size_t n)
 {
     size_t fates[ITEM_NSTATUSES] = { 0 }, failures = 0, i;
+    struct metrics *m = w->metrics;
 
-    for (i = 0; i < r->n; i++)
-        fates[r->results[i].status]++;
+    for (i = 0; i < n; i++)
+        fates[results[i].status]++;
     for (i = 0; i < ARRAY_LEN(fate_metrics); i++) {
         if (fates[fate_metrics[i].status] == 0)
             continue;
@@ -322,7 +398,7 @@ request_count_fates(const struct request *r, struct metrics *m)
     }
     metrics_add(m, METRIC_items, fates[ITEM_STALE]);
     metrics_add(m, METRIC_failures, failures);
-    if (r->command.omits_failures)
+    if (c->omits_failures)
         metrics_add(m, METRIC_get_omitted, failures);
 }
 
@@ -332,40 +408,51 @@ request_has_due(const struct request *r)
     return r->due != NULL && r->shown < r->ndue;
 }
 
+void
+request_reply(struct client *client, struct reply *reply,
+              const struct item_result *results, size_t n)
+{
+    struct worker *w = client->worker;
+
+    *reply = (struct reply){
+        .results = results,
+        .nresults = n,
+        .session = &client->session,
+        .board = w->heritage->board,
+        .cache = w->heritage->cache,
+        .max_connections = w->heritage->max_connections,
+        .each_source = sources_each,
+        .arg = w,
+    };
+}
+
 bool
 request_render(struct request *r, struct buf *out, size_t full, usec_t now)
 {
     struct worker *w = r->client->worker;
     size_t next = SIZE_MAX;
-    struct reply reply = {
-        .results = r->results,
-        .nresults = r->n,
-        .partial = r->partial,
-        .traces = r->traces,
-        .due = r->due,
-        .first = r->shown,
-        .last = r->due == NULL ? r->n : r->ndue,
-        .full = full,
-        .next = &next,
-        .kept = &r->kept,
-        .forgotten = r->forgetting.forgotten,
-        .denied = r->forgetting.denied,
-        .more = !r->complete,
-        .elapsed = r->answered > r->arrived ? r->answered - r->arrived : 0,
-        .session = &r->client->session,
-        .board = w->heritage->board,
-        .now = now,
-        .max_connections = w->heritage->max_connections,
-        .each_source = sources_each,
-        .arg = w,
-    };
+    struct reply reply;
 
+    request_reply(r->client, &reply, r->results, r->n);
+    reply.partial = r->partial;
+    reply.traces = r->traces;
+    reply.due = r->due;
+    reply.first = r->shown;
+    reply.last = r->due == NULL ? r->n : r->ndue;
+    reply.full = full;
+    reply.next = &next;
+    reply.kept = &r->kept;
+    reply.forgotten = r->forgetting.forgotten;
+    reply.denied = r->forgetting.denied;
+    reply.more = !r->complete;
+    reply.elapsed = r->answered > r->arrived ? r->answered - r->arrived : 0;
+    reply.now = now;
     r->command.answer(out, &r->command, &reply);
     r->shown = next == SIZE_MAX ? reply.last : next;
     if (next != SIZE_MAX)
         return false;
     if (r->complete && r->n > 0)
-        request_count_fates(r, w->metrics);
+        request_count_fates(w, &r->command, r->results, r->n);
     return true;
 }
 

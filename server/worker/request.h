@@ -18,12 +18,14 @@
 #include "server/source/loader.h"
 
 #include "server/worker/forget.h"
+#include "server/worker/look.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct client;
 struct view_item;
+struct worker;
 
 struct request_place {
     struct loader_waiter waiter;
@@ -42,7 +44,8 @@ struct request {
     usec_t arrived;
     usec_t answered;
     size_t n;
-    size_t planned; /* places [0, planned) were looked up */
+    size_t looked;  /* places [0, looked) were looked up */
+    size_t planned; /* places [0, planned) are known or wanted */
     size_t open;    /* places not known yet */
     size_t bytes;   /* of the items so far, those that were too much included */
     size_t held;    /* of the items that will be shown */
@@ -68,8 +71,15 @@ struct request {
 struct request *request_new(struct client *client, const struct command *command,
                             usec_t now) MUST_CHECK;
 
+/* The places from r->looked on were looked up: takes over what is known of them. */
+void request_take_look(struct request *r, const struct look *look,
+                       const struct item_result *results);
+
 /* The one way a place becomes known; the last one completes the request. */
 void request_answer(struct request *r, size_t i, enum item_status status);
+
+/* The same for a failure: an old item is shown instead, if the policy has one. */
+void request_fail(struct request *r, size_t i, enum item_status status);
 
 /* The deadline has come: open places become FAIL timeout. */
 void request_expire(struct request *r);
@@ -81,6 +91,15 @@ bool request_has_due(const struct request *r);
  * false: 'out' reached 'full' bytes before the end of a long answer; call again. */
 bool request_render(struct request *r, struct buf *out, size_t full, usec_t now)
     MUST_CHECK;
+
+/* What every answer may need, for 'n' results; the rest of 'reply' is zero. */
+void request_reply(struct client *client, struct reply *reply,
+                   const struct item_result *results, size_t n);
+
+/* Counts a command as it comes, and what became of its places. */
+void request_count(const struct worker *w, const struct command *c);
+void request_count_fates(const struct worker *w, const struct command *c,
+                         const struct item_result *results, size_t n);
 
 /* Cancels what it waits for, leaves every list, frees. */
 void request_free(struct request *r);

@@ -17,8 +17,10 @@
 #include "common/list.h"
 #include "server/protocol/protocol.h"
 #include "server/source/loader.h"
+#include "server/source/lookup.h"
 #include "server/source/source.h"
 #include "server/worker/handover.h"
+#include "server/worker/look.h"
 #include "server/worker/worker.h"
 
 #include <stdbool.h>
@@ -73,7 +75,10 @@ struct worker {
     size_t nsources; /* with the views */
     struct views *views;
     struct loader **loaders;
-    size_t first_loader; /* flushed first this turn; they take turns */
+    struct lookup *lookups; /* what the cache knows of source i */
+    struct look look;
+    struct item_result hits[LOOK_MAX]; /* of the request that is looked up */
+    size_t first_loader;               /* flushed first this turn; they take turns */
 
     usec_t share_ends; /* of the present duty; 0: not begun */
 
@@ -99,6 +104,7 @@ struct worker {
     usec_t deadline_armed; /* 0: not armed */
 
     struct event *deadline_event;
+    struct event *wake_event; /* other workers: leases ended */
     struct event *control_event;
     struct event *beat_event;
     struct event *term_event;

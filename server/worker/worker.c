@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "server/worker/accept.h"
 #include "server/worker/client.h"
+#include "server/worker/shared.h"
 #include "server/worker/state.h"
 
 #include <assert.h>
@@ -285,7 +286,8 @@ worker_open(struct worker *w)
     if (w->term_event == NULL || w->quit_event == NULL || w->control_event == NULL ||
         w->beat_event == NULL)
         return false;
-    return deadlines_open(w) == 0 && sources_open(w);
+    look_init(&w->look);
+    return deadlines_open(w) == 0 && sources_open(w) && shared_open(w);
 }
 
 static void
@@ -303,6 +305,8 @@ worker_close(struct worker *w)
     heirs_close(w);
     clients_free(w);
     sources_close(w);
+    shared_close(w);
+    look_fini(&w->look);
     deadlines_close(w);
     for (i = 0; i < ARRAY_LEN(events); i++) {
         if (events[i] != NULL)

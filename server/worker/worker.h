@@ -15,15 +15,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cache;
+
 /* Everything a worker inherits; borrowed from the master's memory, which the child has
  * a copy of. */
 struct worker_heritage {
     const struct config *config;
     unsigned generation; /* of the configuration */
     struct scoreboard *board;
-    size_t slot;     /* in the scoreboard */
-    size_t place;    /* which of the wanted workers: below config->workers, mostly */
-    unsigned serial; /* of this child among all the server ever had */
+    struct cache *cache; /* NULL: none */
+    size_t slot;         /* in the scoreboard */
+    size_t place;        /* which of the wanted workers: below config->workers, mostly */
+    unsigned serial;     /* of this child among all the server ever had */
     const int *listen_fds;
     size_t nlisten;
     bool serving;   /* this configuration served once: a refused source ends nobody */

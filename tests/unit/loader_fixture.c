@@ -69,7 +69,7 @@ bench_setup(void **state)
 
     if (b == NULL)
         return -1;
-    b->source = (struct source){ &fake_ops, "items", "id" };
+    b->source = (struct source){ .ops = &fake_ops, .name = "items", .key = "id" };
     b->state = SOURCE_UP;
     b->room = 1;
     b->batch_ids = SIZE_MAX;

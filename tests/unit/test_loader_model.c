@@ -328,7 +328,7 @@ run(uint64_t seed, enum source_state last)
     memset(&m, 0, sizeof(m));
     m.seed = seed;
     m.now = USEC_PER_SEC;
-    m.source = (struct source){ &model_ops, "items", "id" };
+    m.source = (struct source){ .ops = &model_ops, .name = "items", .key = "id" };
     m.loader = loader_new(&m.source, &limits, &m.metrics);
     assert_non_null(m.loader);
     for (i = 0; i < FLOWS; i++)

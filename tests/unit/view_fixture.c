@@ -110,7 +110,8 @@ kitchen_setup(void **state)
     k->view.parts = k->parts;
     for (i = 0; i < NSHOPS; i++) {
         k->sources[i].name = names[i];
-        k->larders[i].source = (struct source){ &fake_ops, names[i], "id" };
+        k->larders[i].source =
+            (struct source){ .ops = &fake_ops, .name = names[i], .key = "id" };
         k->larders[i].fields = "";
         k->source_list[i] = &k->larders[i].source;
         k->loaders[i] = loader_new(k->source_list[i], &limits, &k->metrics);

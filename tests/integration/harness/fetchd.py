@@ -52,18 +52,26 @@ class Config:
     top: dict[str, Value] = field(default_factory=dict)
     limits: dict[str, Value] = field(default_factory=dict)
     loader: dict[str, Value] = field(default_factory=dict)
+    cache: dict[str, Value] = field(default_factory=dict)
 
     def text(self) -> str:
-        """The file."""
+        """The file.  Sources keep nothing unless the test says so: most tests count what
+        the database is asked, or change rows and look at once."""
         top: dict[str, Value] = {"listen": "127.0.0.1:0", "workers": 2, "deadline": "20s"}
         if os.geteuid() == 0:
             top["user"] = "root"
         out = _options({**top, **self.top})
-        for section, options in (("limits", self.limits), ("loader", self.loader)):
+        for section, options in (
+            ("limits", self.limits),
+            ("loader", self.loader),
+            ("cache", self.cache),
+        ):
             if options:
                 out += f"{section} {{\n{_options(options, '    ')}}}\n"
         for section, table in (("database", self.databases), ("source", self.sources)):
             for name, options in table.items():
+                if section == "source":
+                    options = {"fresh": "0", **options}
                 out += f"{section} {name} {{\n{_options(options, '    ')}}}\n"
         for name, parts in self.views.items():
             out += f"view {name} {{\n{parts}\n}}\n"
