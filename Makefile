@@ -12,6 +12,11 @@ BUILD  ?= $(if $(SAN),build-san,build)
 PREFIX ?= /usr/local
 SYSCONFDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
 DOCDIR ?= $(PREFIX)/share/doc/fetchd
+RUNDIR ?= /run/fetchd
+LOGDIR ?= /var/log/fetchd
+UNITDIR ?= $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,$(SYSCONFDIR)/systemd/system)
+SYSUSERSDIR ?= $(if $(filter /usr,$(PREFIX)),/usr/lib/sysusers.d,$(SYSCONFDIR)/sysusers.d)
+TMPFILESDIR ?= $(if $(filter /usr,$(PREFIX)),/usr/lib/tmpfiles.d,$(SYSCONFDIR)/tmpfiles.d)
 PYTHON ?= /usr/bin/python3
 ifeq ($(origin CC),default)
 CC = gcc
@@ -215,26 +220,14 @@ format: # rewrites the C files in place
 
 # ---- installing ------------------------------------------------------------------
 
-ETC := $(DESTDIR)$(SYSCONFDIR)/fetchd
-DOC := $(DESTDIR)$(DOCDIR)
+TREE := DESTDIR='$(DESTDIR)' $(foreach v,PREFIX SYSCONFDIR DOCDIR RUNDIR LOGDIR UNITDIR \
+        SYSUSERSDIR TMPFILESDIR,$(v)='$($(v))') scripts/install-tree
 
 install: $(BUILD)/fetchd
-	install -d '$(DESTDIR)$(PREFIX)/sbin' '$(ETC)' '$(DOC)'
-	install -m 755 $(BUILD)/fetchd '$(DESTDIR)$(PREFIX)/sbin/fetchd'
-	install -m 644 README.md LICENSE '$(DOC)'
-	@# An operator's file is never overwritten: the new one is laid beside it.
-	@new=fetchd.conf; \
-	if [ -e '$(ETC)/fetchd.conf' ]; then \
-	    cmp -s etc/fetchd.conf '$(ETC)/fetchd.conf' && exit 0; new=fetchd.conf.new; \
-	    echo 'keeping $(ETC)/fetchd.conf; the new one is fetchd.conf.new'; \
-	fi; \
-	install -m 644 etc/fetchd.conf '$(ETC)/'"$$new"
+	@$(TREE) install $(BUILD)/fetchd
 
 uninstall: # a changed configuration file stays
-	rm -f '$(DESTDIR)$(PREFIX)/sbin/fetchd' '$(DOC)/README.md' '$(DOC)/LICENSE' \
-	    '$(ETC)/fetchd.conf.new'
-	@if cmp -s etc/fetchd.conf '$(ETC)/fetchd.conf'; then rm '$(ETC)/fetchd.conf'; fi
-	@rmdir '$(DOC)' '$(ETC)' 2>/dev/null || [ ! -e '$(ETC)' ] || echo 'keeping $(ETC)'
+	@$(TREE) uninstall $(BUILD)/fetchd
 
 deps:
 	@scripts/deps build

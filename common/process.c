@@ -6,11 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* The title is written over argv and what lies behind it: the kernel has no other place
@@ -112,11 +115,28 @@ process_raise_nofile(void)
     }
 }
 
-int
-process_become(const struct process_identity *who, const char **what)
+/* A service manager may have left some to a process that is not root (for a low port,
+ * say).  A sandbox may forbid the attempt; what counts is that none is left. */
+static int
+drop_capabilities(void)
 {
-    if (!who->change)
+    struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_data_struct none[2] = { { 0 } }, left[2];
+
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    syscall(SYS_capset, &header, none);
+    if (syscall(SYS_capget, &header, left) == -1)
+        return -1;
+    if ((left[0].effective | left[0].permitted | left[1].effective | left[1].permitted) ==
+        0)
         return 0;
+    errno = EPERM;
+    return -1;
+}
+
+static int
+change_identity(const struct process_identity *who, const char **what)
+{
     *what = "initgroups";
     if (initgroups(who->name, who->gid) == -1)
         return -1;
@@ -132,4 +152,13 @@ process_become(const struct process_identity *who, const char **what)
         return -1;
     }
     return 0;
+}
+
+int
+process_become(const struct process_identity *who, const char **what)
+{
+    if (who->change && change_identity(who, what) == -1)
+        return -1;
+    *what = "giving up capabilities";
+    return geteuid() == 0 ? 0 : drop_capabilities();
 }

@@ -38,7 +38,8 @@ struct process_identity {
     gid_t gid;
 };
 
-/* Becomes 'who', groups included, for good: verified by trying to come back.
+/* Becomes 'who', groups included, for good: verified by trying to come back.  Whoever
+ * is not root afterwards has no capability left, wherever it came from.
  * -1 with errno; *what then names the step. */
 int process_become(const struct process_identity *who, const char **what) MUST_CHECK;
 

@@ -36,7 +36,6 @@ child_live(const struct child_birth *birth, pid_t master)
     }
     listeners_forsake(birth->listeners, h->config);
     close(scoreboard_fd(h->board));
-    daemon_leave(birth->launch);
     house_forsake(birth->house);
     snprintf(name, sizeof(name), "worker/%zu", h->place);
     log_init(name, h->config->log_level);
@@ -52,6 +51,8 @@ child_live(const struct child_birth *birth, pid_t master)
         fatal("parent death signal");
     if (getppid() != master)
         exit(WORKER_EXIT_OK);
+    /* Not before: whoever waits for the start hears of what went wrong above. */
+    daemon_leave(birth->launch);
     /* exit, not _exit: the master registers nothing to run here and buffers nothing,
      * and a leak check wants to see the end. */
     exit(worker_main(h));

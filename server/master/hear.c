@@ -59,6 +59,7 @@ hear(struct master *m, size_t slot)
         break;
     case MASTER_RETIRE:
     case MASTER_DONOR:
+    case MASTER_LOG:
         break; /* our own words */
     }
     return true;

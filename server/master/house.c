@@ -3,6 +3,7 @@
  */
 #include "server/master/house.h"
 
+#include "common/process.h"
 #include "server/stats/scoreboard.h"
 
 #include <unistd.h>
@@ -33,6 +34,8 @@ house_keep(struct house *h, const struct house_facts *facts, usec_t now)
 {
     premises_look(&h->premises, now);
     queue_look(&h->queue, facts->listen_fds, facts->nlisten, facts->board, now);
+    process_title("fetchd: master (%s: %zu of %zu workers)", facts->doing, facts->ready,
+                  facts->wanted);
     notify_status(&h->notify, "%s: %zu of %zu workers", facts->doing, facts->ready,
                   facts->wanted);
     notify_tick(&h->notify, now,

@@ -45,6 +45,8 @@ take_signals(struct master *m)
         master_drain(m);
     if (signals_take(SIGINT))
         master_stop(m, HURRY_GRACE, 0);
+    if (signals_take(SIGUSR1))
+        master_reopen_log(m);
     if (signals_take(SIGHUP))
         outcome_ask(&m->outcomes, WISH_RELOAD);
     /* While a generation is being raised these wait. */
@@ -79,6 +81,7 @@ static void
 obey(struct master *m, enum command_verb verb, unsigned who)
 {
     struct commands *c = m->house.premises.commands;
+    const char *why;
 
     switch (verb) {
     case COMMAND_STOP:
@@ -89,8 +92,13 @@ obey(struct master *m, enum command_verb verb, unsigned who)
     case COMMAND_RELOAD:
         commands_follow(c, who, outcome_ask(&m->outcomes, WISH_RELOAD));
         break;
-    case COMMAND_STATUS:
     case COMMAND_REOPEN:
+        if ((why = master_reopen_log(m)) == NULL)
+            commands_answer(c, who, COMMAND_DONE, "log opened anew");
+        else
+            commands_answer(c, who, COMMAND_FAILED, "the log stays as it was: %s", why);
+        break;
+    case COMMAND_STATUS:
     case COMMAND_UPGRADE:
         commands_answer(c, who, COMMAND_FAILED, "%s: not supported yet",
                         command_name(verb));

@@ -10,6 +10,7 @@
  *     hear        what children say
  *     reap        buries them
  *     watch       looks at their hearts
+ *     reopen      the log file, anew
  *     stop        the end
  */
 #ifndef SERVER_MASTER_STATE_H
@@ -126,6 +127,11 @@ void master_reap(struct master *m);
 
 /* A worker that is alive but does not run: its heart, in shared memory, stands still. */
 void master_watch(struct master *m);
+
+/* --- reopen.c --- */
+
+/* Opens the log anew, for everybody.  NULL, or why not; logged. */
+const char *master_reopen_log(struct master *m);
 
 /* --- stop.c --- */
 

@@ -14,6 +14,8 @@
 #include "server/worker/worker.h"
 
 #include "common/log.h"
+#include "common/log_sink.h"
+#include "common/process.h"
 #include "server/worker/accept.h"
 #include "server/worker/client.h"
 #include "server/worker/shared.h"
@@ -98,6 +100,9 @@ worker_leave(struct worker *w, enum worker_state state, usec_t until)
     w->drain_until = until;
     w->state = w->state == WORKER_STARTING ? WORKER_DONE : state;
     slot_set_state(w->slot, SLOT_DRAINING);
+    process_title("fetchd: worker %zu/%u gen %u (%s)", w->heritage->place,
+                  w->config->workers, w->heritage->generation,
+                  state == WORKER_RETIRING ? "retiring" : "draining");
     acceptor_free(&w->acceptor);
     donors_close(w);
     worker_close_listeners(w);
@@ -168,6 +173,8 @@ worker_on_control(evutil_socket_t fd, short what, void *arg)
     } else if (n == (ssize_t)sizeof(message) && message.word == MASTER_DONOR &&
                nfds == 1) {
         donor_add(w, fds[0]);
+    } else if (n == (ssize_t)sizeof(message) && message.word == MASTER_LOG && nfds == 1) {
+        log_sink_take(fds[0]);
     } else {
         while (nfds > 0)
             close(fds[--nfds]);

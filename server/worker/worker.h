@@ -47,6 +47,7 @@ enum worker_word {
     /* the master to a worker */
     MASTER_RETIRE = 16, /* descriptors: ways to its heirs, who live in 'slots' */
     MASTER_DONOR = 17,  /* descriptor: the way clients come from one who retires */
+    MASTER_LOG = 18,    /* descriptor: the log file, opened anew */
 };
 
 #define WORKER_TEXT_MAX 700
