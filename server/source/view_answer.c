@@ -196,7 +196,7 @@ item_size(const struct view_item *item)
     return merge_size(in.top, in.parts, in.n);
 }
 
-/* Into bytes that have room: they must not move, as items before may be held already. */
+/* Room was made beforehand, so this cannot fail. */
 static void
 item_compose(struct view_item *item, struct buf *out)
 {

@@ -120,6 +120,31 @@ a_required_part_out_of_its_budget_is_a_timeout(void **state)
 }
 
 static void
+what_comes_after_its_budget_comes_too_late(void **state)
+{
+    struct kitchen *k = *state;
+    struct guest *g;
+
+    kitchen_part(k, "base", ITEMS, true);
+    kitchen_part(k, "stock", STOCK, false)->budget_ms = 30;
+    kitchen_part(k, "price", PRICE, false)->budget_ms = 20;
+    kitchen_open(k, 0);
+    g = kitchen_order(k, "7");
+    kitchen_turn(k);
+    assert_int_equal(views_due(k->views), k->now + 20 * MS);
+    k->now += 20 * MS;
+    views_expire(k->views, k->now);
+    kitchen_turn(k);
+    assert_int_equal(views_due(k->views), k->now + 10 * MS);
+    kitchen_deliver(k, PRICE, "7", "{\"eur\":1}");
+    assert_waits(g);
+    kitchen_deliver(k, STOCK, "7", "{\"n\":1}");
+    kitchen_deliver(k, ITEMS, "7", "{}");
+    assert_item(g, "{\"stock\":{\"n\":1}}");
+    assert_string_equal(g->missing, "price:timeout");
+}
+
+static void
 a_budget_beyond_the_deadline_needs_no_timer(void **state)
 {
     struct kitchen *k = *state;
@@ -257,6 +282,7 @@ main(void)
         TEST(an_optional_source_that_is_down_costs_nothing),
         TEST(a_part_is_left_out_when_its_budget_is_over),
         TEST(a_required_part_out_of_its_budget_is_a_timeout),
+        TEST(what_comes_after_its_budget_comes_too_late),
         TEST(a_budget_beyond_the_deadline_needs_no_timer),
         TEST(one_slow_id_does_not_hold_up_the_others),
         TEST(a_part_is_asked_once_for_everybody),
