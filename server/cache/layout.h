@@ -191,7 +191,8 @@ struct cache {
     const struct checksum *checksum;
     bool joined;
     size_t slot;
-    uint32_t epoch; /* ours, when last looked at */
+    uint32_t epoch;   /* ours, when last looked at */
+    struct buf stage; /* where an entry is made before it is written */
     int region_fd;
     size_t nwake;
     int wake_fds[CACHE_FDS_MAX - 1];

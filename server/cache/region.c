@@ -34,6 +34,7 @@ view_new(size_t bytes, size_t capacity)
         return NULL;
     geometry_make(&c->at, bytes, capacity);
     c->checksum = checksum_best();
+    buf_init(&c->stage, 0);
     c->base = MAP_FAILED;
     c->region_fd = -1;
     return c;
@@ -181,6 +182,7 @@ cache_free(struct cache **cache)
         close(c->wake_fds[i]);
     if (c->region_fd != -1)
         close(c->region_fd);
+    buf_fini(&c->stage);
     if (c->base != MAP_FAILED)
         munmap(c->base, c->at.bytes);
     free(c);

@@ -17,6 +17,8 @@
 
 #include <assert.h>
 
+#define STAGE_KEEP 65536 /* bytes of our own kept between writes */
+
 static struct parts
 parts_of(const struct entry *e)
 {
@@ -36,62 +38,93 @@ parts_of(const struct entry *e)
     return p;
 }
 
-static void
-put_bytes(_Atomic uint64_t *to, const void *from, size_t bytes)
+static uint64_t *
+stage_bytes(uint64_t *to, const void *from, size_t bytes)
 {
-    size_t i;
-
-    for (i = 0; i < words_of(bytes); i++)
-        word_set(&to[i], word_of(from, bytes, i));
+    if (bytes > 0) {
+        to[words_of(bytes) - 1] = 0;
+        memcpy(to, from, bytes);
+    }
+    return to + words_of(bytes);
 }
 
 static void
-put_marks(_Atomic uint64_t *to, const struct entry *e, const struct parts *p)
+stage_marks(uint64_t *to, const struct entry *e, const struct parts *p)
 {
     uint16_t narrow[4];
     size_t i, k, n;
 
     if ((p->kind & ENTRY_WIDE_MARKS) != 0) {
-        put_bytes(to, e->marks, p->marks);
+        stage_bytes(to, e->marks, p->marks);
         return;
     }
     for (i = 0; i < e->nmarks; i += 4) {
         n = e->nmarks - i < 4 ? e->nmarks - i : 4;
         for (k = 0; k < n; k++)
             narrow[k] = (uint16_t)e->marks[i + k];
-        put_bytes(to + i / 4, narrow, n * 2);
+        to = stage_bytes(to, narrow, n * 2);
     }
 }
 
 static uint32_t
-sum_of(const struct shard_view *v, _Atomic uint64_t *entry, const struct parts *p)
+sum_of(const struct cache *c, _Atomic uint64_t *entry, const struct parts *p)
 {
-    return entry_sum_marks(v->c, entry, p, entry_sum_item(v->c, entry, p, NULL), NULL);
+    return entry_sum_marks(c, entry, p, entry_sum_item(c, entry, p, NULL), NULL);
+}
+
+/* An entry ready to be written: in our own memory, because a sum taken from the shared
+ * one would bless whatever happened to it meanwhile, and before the lock is taken. */
+struct staged {
+    const struct entry *e;
+    struct parts parts;
+    const uint64_t *words;
+    uint32_t sum;
+    size_t bytes; /* in the ring */
+};
+
+/* False: no memory. */
+static bool
+stage(struct cache *c, const struct entry *e, struct staged *s)
+{
+    uint64_t *words, *to;
+
+    s->e = e;
+    s->parts = parts_of(e);
+    s->bytes = (parts_words(&s->parts) * 8 + UNIT - 1) / UNIT * UNIT;
+    buf_clear(&c->stage);
+    if ((words = (uint64_t *)(void *)buf_reserve(&c->stage, s->bytes)) == NULL)
+        return false;
+    words[ENTRY_SIZES] = parts_pack(&s->parts);
+    words[ENTRY_HASH] = e->key->hash;
+    words[ENTRY_SOURCE] = e->key->source;
+    words[ENTRY_ASKED] = e->asked_at;
+    to = stage_bytes(words + ENTRY_WORDS, e->key->id.p, s->parts.id);
+    to = stage_bytes(to, e->item.p, s->parts.item);
+    stage_marks(to, e, &s->parts);
+    s->words = words;
+    s->sum = sum_of(c, (_Atomic uint64_t *)words, &s->parts);
+    return true;
 }
 
 /* Writes the entry where there is room for 'bytes'. */
 static void
-write_at(const struct shard_view *v, size_t place, size_t bytes, const struct entry *e,
-         const struct parts *p)
+write_at(const struct shard_view *v, size_t place, size_t bytes, const struct staged *s)
 {
-    _Atomic uint64_t *entry = shard_words(v, place), *body = entry + ENTRY_WORDS;
-    uint32_t seq = (uint32_t)word_get(&v->shard->seq) + 2;
+    _Atomic uint64_t *entry = shard_words(v, place);
+    uint32_t seq = ((uint32_t)word_get(&v->shard->seq) + 2) & ~(uint32_t)1;
+    size_t i, n = parts_words(&s->parts);
 
-    seq &= ~(uint32_t)1;
     word_set(&v->shard->seq, seq);
     word_set(&entry[ENTRY_SEQ], seq | 1);
     fence(memory_order_release);
-    word_set(&entry[ENTRY_FRAME], frame_make(bytes, false, parts_pack(p)));
-    word_set(&entry[ENTRY_SIZES], parts_pack(p));
-    word_set(&entry[ENTRY_HASH], e->key->hash);
-    word_set(&entry[ENTRY_SOURCE], e->key->source);
-    word_set(&entry[ENTRY_ASKED], e->asked_at);
-    put_bytes(body, e->key->id.p, p->id);
+    word_set(&entry[ENTRY_FRAME], frame_make(bytes, false, s->words[ENTRY_SIZES]));
+    for (i = ENTRY_SIZES; i < ENTRY_WORDS; i++)
+        word_set(&entry[i], s->words[i]);
     cache_hook(v->c, CACHE_POINT_WRITING);
-    put_bytes(body + words_of(p->id), e->item.p, p->item);
-    put_marks(body + words_of(p->id) + words_of(p->item), e, p);
+    for (; i < n; i++)
+        word_set(&entry[i], s->words[i]);
     cache_hook(v->c, CACHE_POINT_WRITTEN);
-    atomic_store_explicit(&entry[ENTRY_SEQ], (uint64_t)sum_of(v, entry, p) << 32 | seq,
+    atomic_store_explicit(&entry[ENTRY_SEQ], (uint64_t)s->sum << 32 | seq,
                           memory_order_release);
 }
 
@@ -131,9 +164,11 @@ enum existing {
 };
 
 static enum existing
-look_at_existing(const struct shard_view *v, uint64_t word, const struct entry *e,
-                 size_t need, size_t *bytes)
+look_at_existing(const struct shard_view *v, uint64_t word, const struct staged *s,
+                 size_t *bytes)
 {
+    const struct entry *e = s->e;
+    size_t need = s->bytes;
     _Atomic uint64_t *entry;
     struct parts old;
     usec_t asked_at;
@@ -145,7 +180,7 @@ look_at_existing(const struct shard_view *v, uint64_t word, const struct entry *
         return EXISTING_NONE;
     asked_at = word_get(&entry[ENTRY_ASKED]);
     if (asked_at > e->asked_at && asked_at > times_key(v->c, e->key->hash) &&
-        sum_of(v, entry, &old) == word_get(&entry[ENTRY_SEQ]) >> 32)
+        sum_of(v->c, entry, &old) == word_get(&entry[ENTRY_SEQ]) >> 32)
         return EXISTING_NEWER;
     /* Not into a much larger one: its rest would be lost for good. */
     return need <= *bytes && *bytes <= need + need / 4 + CACHE_LINE ? EXISTING_FITS
@@ -154,9 +189,9 @@ look_at_existing(const struct shard_view *v, uint64_t word, const struct entry *
 
 /* The entry is written; makes it found. */
 static enum cache_put
-publish(const struct shard_view *v, const struct entry *e, size_t place, size_t bytes)
+publish(const struct shard_view *v, const struct staged *s, size_t place)
 {
-    uint64_t hash = e->key->hash, old = 0, new = slot_make(place, hash, bytes);
+    uint64_t hash = s->e->key->hash, old = 0, new = slot_make(place, hash, s->bytes);
     uint64_t pending = new ^ SLOT_PENDING_FLIP;
     _Atomic uint8_t *visits;
     _Atomic uint64_t *slot = choose_slot(v, hash, &old, &visits);
@@ -171,7 +206,7 @@ publish(const struct shard_view *v, const struct entry *e, size_t place, size_t 
     if (!same)
         atomic_store_explicit(visits, 0, memory_order_relaxed);
     cache_hook(v->c, CACHE_POINT_PENDING);
-    if (e->asked_at <= times_key(v->c, hash)) {
+    if (s->e->asked_at <= times_key(v->c, hash)) {
         if (slot_change(slot, pending, 0))
             word_add(&v->shard->entries, (uint64_t)-1);
         return CACHE_REFUSED;
@@ -184,45 +219,57 @@ publish(const struct shard_view *v, const struct entry *e, size_t place, size_t 
 }
 
 static enum cache_put
-write_locked(const struct shard_view *v, const struct entry *e)
+write_locked(const struct shard_view *v, const struct staged *s)
 {
-    struct parts parts = parts_of(e);
-    size_t need = (parts_words(&parts) * 8 + UNIT - 1) / UNIT * UNIT, place, bytes;
+    uint64_t hash = s->e->key->hash, word = 0;
+    size_t place, bytes;
     _Atomic uint8_t *visits;
-    uint64_t word = 0;
 
-    (void)choose_slot(v, e->key->hash, &word, &visits);
+    (void)choose_slot(v, hash, &word, &visits);
     /* In its old place an entry needs no further look at the times: an invalidation that
      * came after this one finds its slot, which does not change. */
-    if (e->asked_at <= times_key(v->c, e->key->hash))
+    if (s->e->asked_at <= times_key(v->c, hash))
         return CACHE_REFUSED;
-    switch (look_at_existing(v, word, e, need, &bytes)) {
+    switch (look_at_existing(v, word, s, &bytes)) {
     case EXISTING_NEWER:
         return CACHE_STORED;
     case EXISTING_FITS:
-        write_at(v, slot_place(word), bytes, e, &parts);
+        write_at(v, slot_place(word), bytes, s);
         return CACHE_STORED;
     case EXISTING_NONE:
         break;
     }
-    place = ring_room(v, e->key->hash, need, slot_matches(word, e->key->hash));
+    place = ring_room(v, hash, s->bytes, slot_matches(word, hash));
     if (place == 0)
         return CACHE_NOT_STORED;
-    write_at(v, place, need, e, &parts);
-    return publish(v, e, place, need);
+    write_at(v, place, s->bytes, s);
+    return publish(v, s, place);
+}
+
+static enum cache_put
+write_entry(const struct shard_view *v, const struct entry *e)
+{
+    struct staged staged;
+    enum cache_put how;
+
+    if (e->item.n > CACHE_ITEM_MAX || e->nmarks > CACHE_MARKS_MAX ||
+        !stage(v->c, e, &staged) || !shard_lock(v))
+        return CACHE_NOT_STORED;
+    how = write_locked(v, &staged);
+    shard_unlock(v);
+    return how;
 }
 
 enum cache_put
 store_write(struct cache *c, const struct entry *e)
 {
     struct shard_view v = shard_of(c, e->key->hash);
-    enum cache_put how = CACHE_NOT_STORED;
+    enum cache_put how;
 
     assert(e->key->id.n <= CACHE_ID_MAX);
-    if (e->item.n <= CACHE_ITEM_MAX && e->nmarks <= CACHE_MARKS_MAX && shard_lock(&v)) {
-        how = write_locked(&v, e);
-        shard_unlock(&v);
-    }
+    how = write_entry(&v, e);
+    buf_clear(&c->stage);
+    buf_shrink(&c->stage, STAGE_KEEP);
     switch (how) {
     case CACHE_STORED:
         word_add(&v.shard->stored, 1);

@@ -29,29 +29,40 @@ fill(void)
     }
 }
 
-/* A single word shows the plain CRC-32C. */
+/* CRC-32C bit by bit. */
+static uint32_t
+plain_sum(uint32_t crc, uint64_t word)
+{
+    size_t i;
+
+    for (i = 0; i < 64; i++) {
+        crc ^= (uint32_t)(word >> i & 1);
+        crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
+    }
+    return crc;
+}
+
+/* Two words are in two lanes; the last lane is added at the end, so that the difference
+ * of two sums shows what a third word did to it. */
 static void
 checksum_step_is_castagnolis(void **state)
 {
     const struct checksum *sums[] = { checksum_portable(), checksum_best() };
+    uint32_t one, other;
+    size_t i;
     uint64_t word;
-    uint32_t expected = ~0u;
-    size_t i, k;
 
     (void)state;
     memcpy(&word, "12345678", 8);
-    words[0] = word;
-    /* The lanes hold ~0 and the word, 0, and 0; summing them is one more step each. */
-    for (i = 0; i < 8; i++) {
-        expected ^= (uint8_t) "12345678"[i];
-        for (k = 0; k < 8; k++)
-            expected = expected >> 1 ^ (expected & 1 ? 0x82f63b78u : 0);
+    assert_int_equal(~plain_sum(~0u, word), 0x6087809a); /* as published tools say */
+    for (i = 0; i < 2; i++) {
+        fill();
+        words[2] = word;
+        one = sums[i]->copy(~0u, words, 3, 0, NULL);
+        words[2] = 0;
+        other = sums[i]->copy(~0u, words, 3, 0, NULL);
+        assert_int_equal(one - other, plain_sum(~0u, word) - plain_sum(~0u, 0));
     }
-    assert_int_equal(~expected, 0x6087809a); /* of "12345678", as published tools say */
-    for (k = 0; k < 16 * 8; k++)
-        expected = expected >> 1 ^ (expected & 1 ? 0x82f63b78u : 0);
-    for (i = 0; i < 2; i++)
-        assert_int_equal(sums[i]->copy(~0u, words, 1, 0, NULL), expected);
 }
 
 static void
@@ -79,20 +90,58 @@ checksum_hardware_and_portable_agree(void **state)
     }
 }
 
+/* The sum of an entry as the cache takes it: item, then marks. */
+static uint32_t
+sum_of_two(size_t marks)
+{
+    const struct checksum *best = checksum_best();
+    uint32_t sum = best->copy(~0u, words, 5, 300, NULL);
+
+    return best->copy(sum, words + 43, 0, marks, NULL);
+}
+
 static void
 checksum_every_bit_counts(void **state)
 {
-    const struct checksum *best = checksum_best();
     uint32_t sum;
-    size_t i;
+    size_t i, marks;
 
     (void)state;
     fill();
-    sum = best->copy(~0u, words, 5, (WORDS - 5) * 8, NULL);
-    for (i = 0; i < WORDS * 64; i++) {
-        words[i / 64] ^= (uint64_t)1 << i % 64;
-        assert_int_not_equal(best->copy(~0u, words, 5, (WORDS - 5) * 8, NULL), sum);
-        words[i / 64] ^= (uint64_t)1 << i % 64;
+    for (marks = 0; marks <= 64; marks += 2) {
+        sum = sum_of_two(marks);
+        for (i = 0; i < (43 + marks / 8) * 64; i++) {
+            words[i / 64] ^= (uint64_t)1 << i % 64;
+            assert_int_not_equal(sum_of_two(marks), sum);
+            words[i / 64] ^= (uint64_t)1 << i % 64;
+        }
+    }
+}
+
+static void
+checksum_notices_words_that_change_places(void **state)
+{
+    uint64_t first;
+    uint32_t sum;
+    size_t i, k;
+
+    (void)state;
+    fill();
+    sum = sum_of_two(20);
+    for (i = 0; i < 43; i++) {
+        for (k = 0; k < i; k++) {
+            first = words[i];
+            words[i] = words[k];
+            words[k] = first;
+            assert_int_not_equal(sum_of_two(20), sum);
+            words[k] = words[i];
+            words[i] = first;
+            words[i] ^= 4;
+            words[k] ^= 4;
+            assert_int_not_equal(sum_of_two(20), sum);
+            words[i] ^= 4;
+            words[k] ^= 4;
+        }
     }
 }
 
@@ -103,6 +152,7 @@ main(void)
         cmocka_unit_test(checksum_step_is_castagnolis),
         cmocka_unit_test(checksum_hardware_and_portable_agree),
         cmocka_unit_test(checksum_every_bit_counts),
+        cmocka_unit_test(checksum_notices_words_that_change_places),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
