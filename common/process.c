@@ -6,11 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -70,6 +73,27 @@ process_title_init(int argc, char **argv)
             return NULL;
     }
     return title.arguments;
+}
+
+const char *
+process_program(void)
+{
+    static char path[PATH_MAX];
+    const char *as = (const char *)(uintptr_t)getauxval(AT_EXECFN);
+    char here[PATH_MAX];
+    ssize_t n;
+
+    if (as != NULL && as[0] == '/' && strncmp(as, "/dev/fd/", 8) != 0) {
+        snprintf(path, sizeof(path), "%s", as);
+    } else if (as != NULL && as[0] != '/' && getcwd(here, sizeof(here)) != NULL) {
+        if (snprintf(path, sizeof(path), "%s/%s", here, as) >= (int)sizeof(path))
+            return NULL;
+    } else {
+        if ((n = readlink("/proc/self/exe", path, sizeof(path) - 1)) == -1)
+            return NULL;
+        path[n] = '\0';
+    }
+    return path;
 }
 
 void

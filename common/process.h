@@ -18,6 +18,10 @@
  * memory. */
 char **process_title_init(int argc, char **argv) MUST_CHECK;
 
+/* The path this program was executed by, made absolute; symbolic links stay, so that it
+ * names what is installed there later.  It lives as long as the process; NULL with errno. */
+const char *process_program(void) MUST_CHECK;
+
 /* What ps shows from now on; cut to the room that there is. */
 void process_title(const char *fmt, ...) PRINTF_LIKE(1, 2);
 

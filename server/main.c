@@ -7,6 +7,7 @@
 #include "server/config/config.h"
 #include "server/master/activation.h"
 #include "server/master/ask.h"
+#include "server/master/carry.h"
 #include "server/master/daemon.h"
 #include "server/master/identity.h"
 #include "server/master/master.h"
@@ -257,14 +258,30 @@ load_configuration(struct arguments *a)
     return config;
 }
 
+/* Asked by a program that wants to be replaced by this one. */
+static bool
+check_format(struct buf *error)
+{
+    const char *format = getenv(CARRY_CHECK_VARIABLE);
+
+    if (format == NULL || atoi(format) == CARRY_FORMAT)
+        return true;
+    buf_append_fmt(error,
+                   "the running program hands over in format %s, this one takes %d",
+                   format, CARRY_FORMAT);
+    return false;
+}
+
 /* Everything that would refuse a start and can be known without the database. */
 static int
 check_configuration(const struct arguments *a, const struct config *config)
 {
     struct process_identity identity;
     struct buf error = BUF_INIT;
-    bool good = identity_find(config->user, &identity, &error);
+    bool good = identity_find(config->user, &identity, &error) && check_format(&error);
 
+    if (good && getenv(CARRY_CHECK_VARIABLE) != NULL)
+        puts(CARRY_CHECK_ANSWER);
     if (good)
         printf("fetchd: configuration %s is good\n", a->path == NULL ? "" : a->path);
     else
@@ -306,18 +323,22 @@ int
 main(int argc, char **argv)
 {
     struct arguments a = { 0 };
-    const struct master_plan plan = { load, &a };
+    struct master_plan plan = { .load = load, .arg = &a };
     struct daemon_launch launch = DAEMON_LAUNCH_INIT;
     struct config *config;
     struct buf text = BUF_INIT;
-    int code;
+    int code, carried;
 
-    if ((argv = process_title_init(argc, argv)) == NULL)
+    if ((plan.argv = process_title_init(argc, argv)) == NULL ||
+        (plan.program = process_program()) == NULL)
         return EXIT_FAILURE;
-    launch.given_fds = activation_take();
-    process_own_descriptors(ACTIVATION_FIRST_FD + launch.given_fds);
+    /* In the place of the program before us: what is open was left open for us. */
+    if ((carried = carry_find()) == -1) {
+        launch.given_fds = activation_take();
+        process_own_descriptors(ACTIVATION_FIRST_FD + launch.given_fds);
+    }
     log_init("fetchd", LOG_LEVEL_INFO);
-    parse_arguments(&a, argc, argv);
+    parse_arguments(&a, argc, plan.argv);
     if (a.ask != NULL)
         return ask(&a);
     if ((config = load_configuration(&a)) == NULL)
@@ -334,8 +355,8 @@ main(int argc, char **argv)
     }
     if (log_sink_open(config->log) == -1)
         fatal("cannot open the log %s", config->log);
-    log_echo(true);
-    if (a.daemonize && daemon_begin(&launch) == -1)
+    log_echo(carried == -1);
+    if (a.daemonize && carried == -1 && daemon_begin(&launch) == -1)
         fatal("cannot go into the background");
-    return master_run(&plan, config, &launch);
+    return master_run(&plan, config, &launch, carried);
 }

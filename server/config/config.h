@@ -232,6 +232,10 @@ bool config_resolve(struct config *c, struct buf *error) MUST_CHECK;
  * the first config_load. */
 void config_wipe_environment(void);
 
+/* Puts the password back for a program that is to be executed, which wipes it again;
+ * false: no memory.  config_wipe_environment takes it away if it comes to nothing. */
+bool config_restore_environment(void) MUST_CHECK;
+
 /* The effective configuration in the file's own syntax, every option named,
  * passwords shown as "***": what "fetchd -T" prints.  Feeding it back gives the same
  * configuration, passwords apart. */

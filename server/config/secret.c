@@ -24,6 +24,12 @@ secret_password(void)
     return now != NULL && now[0] != '\0' ? now : remembered;
 }
 
+bool
+config_restore_environment(void)
+{
+    return remembered == NULL || setenv(SECRET_VARIABLE, remembered, 1) == 0;
+}
+
 void
 config_wipe_environment(void)
 {

@@ -34,6 +34,8 @@ child_live(const struct child_birth *birth, pid_t master)
         if (birth->controls[i] != -1)
             close(birth->controls[i]);
     }
+    if (birth->check_fd != -1)
+        close(birth->check_fd);
     listeners_forsake(birth->listeners, h->config);
     close(scoreboard_fd(h->board));
     house_forsake(birth->house);

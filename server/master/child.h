@@ -27,6 +27,7 @@ struct child_birth {
     const int *controls;
     size_t ncontrols;
     const struct listeners *listeners;
+    int check_fd; /* of an upgrade; -1: none */
     struct daemon_launch *launch;
     struct house *house;
 };

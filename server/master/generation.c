@@ -49,6 +49,13 @@ generation_start(struct master *m, struct config *config)
     turn_to(m, &m->next);
 }
 
+/* Which wish is it that this change of generations fulfils? */
+static enum wish
+wish_of(const struct master *m)
+{
+    return m->upgraded ? WISH_UPGRADE : WISH_RELOAD;
+}
+
 static void
 commit(struct master *m)
 {
@@ -67,12 +74,30 @@ commit(struct master *m)
         return;
     }
     notify_ready(&m->house.notify);
-    log_info("reloaded generation=%u workers=%zu took_ms=%llu", m->now.number,
+    log_info("%s generation=%u workers=%zu took_ms=%llu",
+             m->upgraded ? "upgraded version=" FETCHD_VERSION : "reloaded", m->now.number,
              m->supervisor.nplaces,
              (unsigned long long)((clock_now() - m->rolling_since) / USEC_PER_MSEC));
-    outcome_settle(&m->outcomes, WISH_RELOAD, OUTCOME_OK,
+    outcome_settle(&m->outcomes, wish_of(m), OUTCOME_OK,
                    "generation %u serves with %zu workers", m->now.number,
                    m->supervisor.nplaces);
+    m->upgraded = false;
+}
+
+/* The old program's workers are there, its configuration is not: they go on as long as
+ * they live, and who dies is followed by one of ours. */
+static void
+be_content(struct master *m, const char *why)
+{
+    log_error("upgrade: the new workers cannot serve reason=\"%s\"; the old ones go on",
+              why);
+    supervisor_content(&m->supervisor);
+    m->now = m->next;
+    m->next.config = NULL;
+    m->rolling = false;
+    m->upgraded = false;
+    notify_ready(&m->house.notify);
+    outcome_settle(&m->outcomes, WISH_UPGRADE, OUTCOME_ROLLED_BACK, "%s", why);
 }
 
 static void
@@ -99,6 +124,10 @@ generation_fail(struct master *m, int exit_code, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(why, sizeof(why), fmt, ap);
     va_end(ap);
+    if (m->upgraded) {
+        be_content(m, why);
+        return;
+    }
     if (m->serving) {
         roll_back(m, why);
         return;
@@ -152,14 +181,25 @@ reload(struct master *m)
     buf_fini(&error);
 }
 
+static void
+refuse_all(struct master *m)
+{
+    int i;
+
+    for (i = 0; i < WISH_NWISHES; i++) {
+        outcome_begin(&m->outcomes, (enum wish)i);
+        if (outcome_running(&m->outcomes, (enum wish)i))
+            outcome_settle(&m->outcomes, (enum wish)i, OUTCOME_REFUSED,
+                           "the server is stopping");
+    }
+}
+
 void
 generation_go_on(struct master *m)
 {
     if (master_stopping(m)) {
-        outcome_begin(&m->outcomes, WISH_RELOAD);
-        if (outcome_running(&m->outcomes, WISH_RELOAD))
-            outcome_settle(&m->outcomes, WISH_RELOAD, OUTCOME_REFUSED,
-                           "the server is stopping");
+        refuse_all(m);
+        upgrade_go_on(m);
         return;
     }
     if (m->rolling && supervisor_settled(&m->supervisor))
@@ -167,6 +207,8 @@ generation_go_on(struct master *m)
     if (m->rolling && m->supervisor.failures >= FAILURES_MAX)
         generation_fail(m, WORKER_EXIT_START, "%u workers died while they started",
                         m->supervisor.failures);
-    if (!m->rolling && m->serving && outcome_wanted(&m->outcomes, WISH_RELOAD))
+    if (!m->rolling && m->serving && m->upgrade.pid == 0 &&
+        outcome_wanted(&m->outcomes, WISH_RELOAD))
         reload(m);
+    upgrade_go_on(m);
 }

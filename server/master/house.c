@@ -16,6 +16,23 @@ house_open(struct house *h, const char *pid_file)
 }
 
 void
+house_save(struct house *h, bool keep, struct buf *out)
+{
+    premises_save(&h->premises, keep, out);
+    if (keep)
+        notify_export(&h->notify);
+    else
+        notify_withdraw();
+}
+
+int
+house_restore(struct house *h, const char *pid_file, const char *word)
+{
+    notify_open(&h->notify);
+    return premises_restore(&h->premises, pid_file, word);
+}
+
+void
 house_close(struct house *h)
 {
     premises_close(&h->premises);

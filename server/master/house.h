@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct buf;
 struct scoreboard;
 
 struct house {
@@ -41,6 +42,11 @@ struct house_facts {
 /* 0, or the exit code of a master that must not start; logged. */
 int house_open(struct house *h, const char *pid_file) MUST_CHECK;
 void house_close(struct house *h);
+
+/* Across execve: one word, and variables in the environment; 'keep' is as in
+ * premises_save. */
+void house_save(struct house *h, bool keep, struct buf *out);
+int house_restore(struct house *h, const char *pid_file, const char *word) MUST_CHECK;
 
 /* In a child: lets go of everything but the lock. */
 void house_forsake(struct house *h);

@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "common/process.h"
+#include "server/master/carry.h"
 #include "server/master/daemon.h"
 #include "server/master/identity.h"
 #include "server/master/region.h"
@@ -107,25 +108,13 @@ master_listen(struct master *m, const struct config *c)
 }
 
 static bool
-master_open(struct master *m, const struct config *c)
+master_prepare(struct master *m)
 {
     const struct supervisor_rules none = { 0 };
     size_t i;
 
-    if (!identity_choose(c->user, &m->identity)) {
-        m->exit_code = WORKER_EXIT_CONFIG;
-        return false;
-    }
-    if ((m->pid_file = strdup(c->pid_file)) == NULL)
-        return false;
-    if ((m->exit_code = house_open(&m->house, m->pid_file)) != 0)
-        return false;
-    m->exit_code = WORKER_EXIT_START;
-    if (!master_listen(m, c) || !region_open(c, &m->cache))
-        return false;
-    m->board = scoreboard_new(SCOREBOARD_CAPACITY);
     m->controls = malloc(SCOREBOARD_CAPACITY * sizeof(*m->controls));
-    if (m->board == NULL || m->controls == NULL ||
+    if (m->controls == NULL ||
         supervisor_init(&m->supervisor, SCOREBOARD_CAPACITY, &none) == -1) {
         log_error("cannot start: no memory");
         return false;
@@ -133,6 +122,54 @@ master_open(struct master *m, const struct config *c)
     for (i = 0; i < SCOREBOARD_CAPACITY; i++)
         m->controls[i] = -1;
     return true;
+}
+
+static bool
+master_open(struct master *m, const struct config *c)
+{
+    if (!identity_choose(c->user, &m->identity)) {
+        m->exit_code = WORKER_EXIT_CONFIG;
+        return false;
+    }
+    m->pid_file = strdup(c->pid_file);
+    m->user = strdup(c->user);
+    if (m->pid_file == NULL || m->user == NULL)
+        return false;
+    if ((m->exit_code = house_open(&m->house, m->pid_file)) != 0)
+        return false;
+    m->exit_code = WORKER_EXIT_START;
+    if (!master_listen(m, c) || !region_open(c, &m->cache))
+        return false;
+    if ((m->board = scoreboard_new(SCOREBOARD_CAPACITY)) == NULL)
+        log_error("cannot start: no memory");
+    return m->board != NULL;
+}
+
+/* In the place of the program before us: its children are ours, and the dead among them
+ * are reaped before anything else. */
+static bool
+master_take_over(struct master *m, int carried, const struct config *c)
+{
+    if (!carry_restore(m, carried) || !region_take_over(c, &m->carried_cache, &m->cache))
+        return false;
+    m->serving = true;
+    m->upgraded = true;
+    log_info("took over version=" FETCHD_VERSION " generation=%u children=%zu",
+             m->now.number,
+             m->supervisor.nslots - supervisor_count(&m->supervisor, CHILD_NONE));
+    master_reap(m);
+    return true;
+}
+
+/* The first generation, or the first of this program. */
+static void
+master_begin(struct master *m, struct config *config)
+{
+    bool listening = !m->upgraded || master_listen(m, config);
+
+    generation_start(m, config);
+    if (!listening)
+        generation_fail(m, WORKER_EXIT_START, "cannot listen on every address");
 }
 
 static void
@@ -147,24 +184,27 @@ master_close(struct master *m)
     config_free(&m->next.config);
     free(m->controls);
     free(m->pid_file);
+    free(m->user);
 }
 
 int
 master_run(const struct master_plan *plan, struct config *config,
-           struct daemon_launch *launch)
+           struct daemon_launch *launch, int carried)
 {
     struct master m = { .plan = plan,
                         .launch = launch,
                         .house = HOUSE_INIT,
+                        .upgrade = { .out = -1 },
                         .exit_code = WORKER_EXIT_START };
 
     log_init("master", config->log_level);
     process_raise_nofile();
     srand48((long)clock_now() ^ (long)getpid());
     signals_init();
-    if (master_open(&m, config)) {
+    if (master_prepare(&m) && (carried == -1 ? master_open(&m, config)
+                                             : master_take_over(&m, carried, config))) {
         process_title("fetchd: master");
-        generation_start(&m, config);
+        master_begin(&m, config);
         m.exit_code = master_loop(&m);
     } else {
         config_free(&config);

@@ -19,11 +19,14 @@ struct master_plan {
     /* A new configuration, ready for use; NULL: 'error' holds one sentence. */
     struct config *(*load)(void *arg, struct buf *error);
     void *arg;
+    const char *program; /* what to execute at an upgrade: an absolute path */
+    char **argv;         /* and with what, as we were started */
 };
 
 /* Serves until it is told to stop; returns the exit code.  Takes the configuration, the
- * first one.  A launcher that waits is let go once every worker serves. */
+ * first one.  A launcher that waits is let go once every worker serves.  'carried' is what
+ * the program before this one left (carry_find), or -1. */
 int master_run(const struct master_plan *plan, struct config *config,
-               struct daemon_launch *launch);
+               struct daemon_launch *launch, int carried);
 
 #endif

@@ -53,6 +53,12 @@ notify_open(struct notify *n)
                  n->to_len == 0 ? "no path and no abstract name" : strerror(errno));
     if (n->fd != -1)
         notify_take_watchdog(n);
+    notify_withdraw();
+}
+
+void
+notify_withdraw(void)
+{
     unsetenv("NOTIFY_SOCKET");
     unsetenv("WATCHDOG_USEC");
     unsetenv("WATCHDOG_PID");

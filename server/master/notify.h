@@ -44,6 +44,9 @@ void notify_close(struct notify *n);
 /* Puts the variables back, for the program that execve puts in our place. */
 void notify_export(const struct notify *n);
 
+/* Takes them away again: it did not come to that. */
+void notify_withdraw(void);
+
 /* We serve; also said at the end of a reload, however it went. */
 void notify_ready(struct notify *n);
 void notify_reloading(struct notify *n, usec_t now);

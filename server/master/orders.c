@@ -49,6 +49,8 @@ take_signals(struct master *m)
         master_reopen_log(m);
     if (signals_take(SIGHUP))
         outcome_ask(&m->outcomes, WISH_RELOAD);
+    if (signals_take(SIGUSR2))
+        outcome_ask(&m->outcomes, WISH_UPGRADE);
     /* While a generation is being raised these wait. */
     if (m->rolling)
         return;
@@ -98,11 +100,11 @@ obey(struct master *m, enum command_verb verb, unsigned who)
         else
             commands_answer(c, who, COMMAND_FAILED, "the log stays as it was: %s", why);
         break;
-    case COMMAND_STATUS:
     case COMMAND_UPGRADE:
-        commands_answer(c, who, COMMAND_FAILED, "%s: not supported yet",
-                        command_name(verb));
+        commands_follow(c, who, outcome_ask(&m->outcomes, WISH_UPGRADE));
         break;
+    case COMMAND_STATUS:
+        break; /* answered by the house */
     }
 }
 

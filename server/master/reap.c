@@ -23,6 +23,8 @@ bury(struct master *m, pid_t pid, int status)
         if (m->supervisor.slots[i].pid == pid)
             master_hear_all(m, i);
     }
+    if (upgrade_reaped(m, pid, status))
+        return;
     if (!supervisor_reaped(&m->supervisor, pid, clock_now(), drand48(), &death)) {
         log_debug("reaped a stranger pid=%d", (int)pid);
         return;
@@ -30,6 +32,7 @@ bury(struct master *m, pid_t pid, int status)
     if (m->controls[death.slot] != -1)
         close(m->controls[death.slot]);
     m->controls[death.slot] = -1;
+    m->foreign[death.slot] = false;
     scoreboard_fold(m->board, death.slot);
     region_slot_died(m->cache, death.slot);
     obituary(status, how, sizeof(how));

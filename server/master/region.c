@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 bool
 region_open(const struct config *config, struct cache **cache)
@@ -20,6 +21,23 @@ region_open(const struct config *config, struct cache **cache)
         log_error("cannot start: no memory for a cache of %zu bytes: %s",
                   config->cache_bytes, strerror(errno));
     return *cache != NULL;
+}
+
+bool
+region_take_over(const struct config *config, struct region_fds *carried,
+                 struct cache **cache)
+{
+    *cache = NULL;
+    if (carried->n > 0 && config->cache_bytes > 0)
+        *cache = cache_adopt(carried->fds, carried->n, config->cache_bytes,
+                             SCOREBOARD_CAPACITY);
+    if (*cache != NULL)
+        return true;
+    if (carried->n > 0 && config->cache_bytes > 0)
+        log_warn("upgrade: the cache is another program's; it begins empty");
+    while (carried->n > 0)
+        close(carried->fds[--carried->n]);
+    return region_open(config, cache);
 }
 
 void

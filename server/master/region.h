@@ -17,6 +17,17 @@
  * for it, and that was logged. */
 bool region_open(const struct config *config, struct cache **cache) MUST_CHECK;
 
+/* The descriptors of a region that another program made. */
+struct region_fds {
+    int fds[CACHE_FDS_MAX];
+    size_t n;
+};
+
+/* Takes that region over, or opens another one when it does not suit this program or
+ * this configuration: an empty cache then.  As region_open; takes the descriptors. */
+bool region_take_over(const struct config *config, struct region_fds *carried,
+                      struct cache **cache) MUST_CHECK;
+
 /* The worker in 'slot' was reaped. */
 void region_slot_died(struct cache *cache, size_t slot);
 

@@ -94,7 +94,7 @@ name_heirs(const struct master *m, size_t slot)
         if ((ways[n] = open_way(m, heirs[i])) != -1)
             message.slots[n++] = (uint32_t)heirs[i];
     }
-    told = n > 0 && tell(m, slot, &message, ways, n);
+    told = n > 0 && !m->foreign[slot] && tell(m, slot, &message, ways, n);
     while (n > 0)
         close(ways[--n]);
     return told;

@@ -10,11 +10,10 @@
 static volatile sig_atomic_t pending[_NSIG];
 static sigset_t sleep_mask;
 
-static const int handled[] = { SIGTERM, SIGINT,  SIGQUIT,  SIGCHLD, SIGHUP,
-                               SIGTTIN, SIGTTOU, SIGWINCH, SIGUSR1 };
+static const int handled[] = { SIGTERM, SIGINT,  SIGQUIT, SIGCHLD, SIGHUP,
+                               SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGWINCH };
 
-/* Later words of the master's; until it knows them they must not kill it. */
-static const int ignored[] = { SIGPIPE, SIGUSR2 };
+static const int ignored[] = { SIGPIPE };
 
 /* What a worker does not listen to: it is told so by its master, and Ctrl-C and a
  * terminal's other words go to the whole group. */

@@ -44,6 +44,7 @@ fork_worker(struct master *m, const struct supervisor_birth *birth, int control_
         .controls = m->controls,
         .ncontrols = m->supervisor.nslots,
         .listeners = &m->listeners,
+        .check_fd = m->upgrade.out,
         .launch = m->launch,
         .house = &m->house,
     };

@@ -11,6 +11,7 @@
  *     reap        buries them
  *     watch       looks at their hearts
  *     reopen      the log file, anew
+ *     upgrade     puts another program in our place
  *     stop        the end
  */
 #ifndef SERVER_MASTER_STATE_H
@@ -24,6 +25,7 @@
 #include "server/master/listeners.h"
 #include "server/master/master.h"
 #include "server/master/outcome.h"
+#include "server/master/region.h"
 #include "server/master/supervisor.h"
 #include "server/stats/scoreboard.h"
 
@@ -42,11 +44,20 @@ struct generation {
     struct config *config; /* NULL: none that we know */
 };
 
+/* An upgrade that is being checked. */
+struct upgrade {
+    pid_t pid; /* of the check; 0: none */
+    int out;   /* what it says; -1: nothing */
+    usec_t until;
+    bool approved; /* to be executed as soon as nothing else goes on */
+};
+
 struct master {
     const struct master_plan *plan;
     struct daemon_launch *launch;
     struct house house;
     char *pid_file;
+    char *user;
     struct process_identity identity;
     struct listeners listeners;
     struct scoreboard *board;
@@ -54,6 +65,7 @@ struct master {
     struct supervisor supervisor;
     int *controls;                      /* one for each slot, -1: no child */
     bool heirless[SCOREBOARD_CAPACITY]; /* retires, and could give nobody its clients */
+    bool foreign[SCOREBOARD_CAPACITY];  /* another program's: it knows only signals */
     unsigned serial;                    /* of the child that was born last */
 
     struct generation now;  /* what goes on if the next one fails */
@@ -66,6 +78,12 @@ struct master {
     bool serving; /* every worker was ready once */
     int exit_code;
     usec_t kill_at; /* while stopping: when patience ends */
+
+    struct upgrade upgrade;
+    bool upgraded;       /* this program took over, and its first generation is raised */
+    int carried_control; /* WORKER_CONTROL of the program before us */
+    bool blind;          /* its scoreboard is not ours */
+    struct region_fds carried_cache;
 };
 
 /* Is it to end? */
@@ -100,6 +118,14 @@ void generation_go_on(struct master *m);
  * failed with this exit code. */
 void generation_fail(struct master *m, int exit_code, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
+
+/* --- upgrade.c --- */
+
+/* Goes on with an upgrade; does not return when the new program takes over. */
+void upgrade_go_on(struct master *m);
+
+/* Was that reaped child the check of an upgrade? */
+bool upgrade_reaped(struct master *m, pid_t pid, int status) MUST_CHECK;
 
 /* --- spawn.c --- */
 

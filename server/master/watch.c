@@ -40,5 +40,6 @@ master_watch(struct master *m)
     if (!supervisor_watch_due(&m->supervisor, now))
         return;
     for (i = 0; i < m->supervisor.nslots; i++)
-        watch_one(m, i, now);
+        if (!m->foreign[i])
+            watch_one(m, i, now);
 }

@@ -157,7 +157,7 @@ static void
 worker_on_control(evutil_socket_t fd, short what, void *arg)
 {
     struct worker *w = arg;
-    struct worker_message message;
+    struct worker_message message = { 0 };
     int fds[FDPASS_MAX];
     size_t nfds;
     ssize_t n = fdpass_recv(fd, &message, sizeof(message), fds, &nfds);

@@ -17,7 +17,7 @@ from typing import Any
 
 from harness import procs
 from harness.fetchd import Config, Fetchd
-from harness.wait import wait_until
+from harness.wait import BINARY, wait_until
 
 # the sanitizers' own handlers would turn these signals into an exit code
 PLAIN_SIGNALS = {
@@ -31,8 +31,9 @@ MATURE_S = 0.6
 class Scenario(Fetchd):
     """A server under a scenario: what an operator may do to it, and its verdict."""
 
-    def __init__(self, config: Config, **more: Any) -> None:
+    def __init__(self, config: Config, binary: str = BINARY, **more: Any) -> None:
         super().__init__(config, **more)
+        self.words[self.words.index(BINARY)] = binary
         self.config = config
         self._first_workers = 0
         self.workers: int | None = int(config.top.get("workers", 2))  # None: any number
