@@ -12,11 +12,13 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define LANES 4
 #define LANE_BYTES 16
 #define STEP_BYTES ((size_t)(LANES * LANE_BYTES))
 #define LENGTH_BITS 16
+#define HUGE_PAGE ((size_t)2 << 20)
 
 struct expect {
     uint32_t rows;
@@ -73,12 +75,16 @@ entry(const char *item, size_t length)
 struct expect *
 expect_new(uint32_t rows)
 {
-    struct expect *e = malloc(sizeof(*e) + rows * sizeof(e->items[0]));
+    size_t bytes = sizeof(struct expect) + rows * sizeof(uint64_t);
+    struct expect *e = aligned_alloc(HUGE_PAGE, (bytes + HUGE_PAGE - 1) & -HUGE_PAGE);
     char item[ROW_ITEM_MAX];
     uint32_t id;
 
     if (e == NULL)
         return NULL;
+    /* Looked at in no order: large pages spare the walk through the page tables.  A
+     * kernel that has none is as right. */
+    madvise(e, bytes, MADV_HUGEPAGE);
     e->rows = rows;
     for (id = 1; id <= rows; id++)
         e->items[id - 1] = entry(item, row_item(id, item));
@@ -90,6 +96,13 @@ expect_free(struct expect **expect)
 {
     free(*expect);
     *expect = NULL;
+}
+
+void
+expect_prefetch(const struct expect *expect, uint32_t id)
+{
+    if (expect_exists(expect, id))
+        __builtin_prefetch(&expect->items[id - 1]);
 }
 
 bool

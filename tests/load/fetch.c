@@ -158,7 +158,8 @@ conn_put(struct fetch *f, struct conn *c, usec_t sent)
     size_t at = (c->head + c->inflight) % f->plan->pipeline;
     const uint32_t *ids = deck_deal(f->deck);
 
-    reply_begin(&c->ring[at], f->echo != NULL ? f->echo : ids, f->plan->ids, sent);
+    reply_begin(&c->ring[at], &f->judge, f->echo != NULL ? f->echo : ids, f->plan->ids,
+                sent);
     f->plan->dialect->ask(&c->out, ids, f->plan->ids);
     c->inflight++;
     f->inflight++;

@@ -18,9 +18,17 @@
 #define LINE_MAX_BYTES (16 << 20)
 #define SAMPLE_EVERY 16
 
+/* Positions from asking memory for an entry to needing it. */
+#define AHEAD 16
+
 void
-reply_begin(struct reply *r, const uint32_t *ids, size_t nids, usec_t sent)
+reply_begin(struct reply *r, const struct judge *j, const uint32_t *ids, size_t nids,
+            usec_t sent)
 {
+    size_t i;
+
+    for (i = 0; i < nids && i < AHEAD && j->expect != NULL; i++)
+        expect_prefetch(j->expect, ids[i]);
     r->ids = ids;
     r->nids = nids;
     r->at = 0;
@@ -62,6 +70,8 @@ reply_match(struct reply *r, const struct judge *j, struct span in, struct span 
             return 0;
         j->tally->exact++;
     }
+    if (r->at + AHEAD < r->nids)
+        expect_prefetch(j->expect, r->ids[r->at + AHEAD]);
     r->at++;
     r->items++;
     tally_item(j->tally);

@@ -45,7 +45,8 @@ enum reply_state {
 };
 
 /* A request for these ids is about to be sent. */
-void reply_begin(struct reply *r, const uint32_t *ids, size_t nids, usec_t sent);
+void reply_begin(struct reply *r, const struct judge *j, const uint32_t *ids, size_t nids,
+                 usec_t sent);
 
 /* The quick way: is 'in' the 'head', then the bytes of the item that should come next,
  * then CRLF?  Then that position is answered and its length returned, else 0. */

@@ -150,7 +150,7 @@ feed(struct fixture *f, const struct dialect *dialect, const uint32_t *ids, size
     enum reply_state state = REPLY_MORE;
     size_t at = 0, seen = 0, used;
 
-    reply_begin(&r, ids, n, 1);
+    reply_begin(&r, &f->judge, ids, n, 1);
     while (state == REPLY_MORE && seen < in.n) {
         seen = in.n - seen < step ? in.n : seen + step;
         state = dialect->feed(&r, &f->judge, span_of(in.p + at, seen - at), &used);
