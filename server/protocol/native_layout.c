@@ -17,6 +17,12 @@
 /* Different fields in one answer; beyond that the rest is left out. */
 #define COLUMNS_MAX 4096
 
+/* To look at a name costs so much less than to copy its item. */
+#define GATHER_EASE 2
+
+/* What a cell costs beside the bytes that it was looked for in: memory out of the cache. */
+#define CELL_WORK 100
+
 static void
 append_item(struct buf *out, const struct command *c, const struct item_result *r)
 {
@@ -28,12 +34,21 @@ append_item(struct buf *out, const struct command *c, const struct item_result *
         json_project(out, r->json, c->fields, c->nfields);
 }
 
+static void
+append_data_begin(struct buf *out, const struct command *c)
+{
+    native_append_tag(out, c);
+    BUF_APPEND_LIT(out, "DATA ");
+}
+
 /* false, here and below: the rest follows later. */
 static bool
 append_array(struct buf *out, const struct command *c, const struct reply *r)
 {
     size_t work = 0, i;
 
+    if (r->first == 0)
+        append_data_begin(out, c);
     for (i = r->first; i < r->nresults; i++) {
         buf_append_char(out, i == 0 ? '[' : ',');
         append_item(out, c, &r->results[i]);
@@ -87,8 +102,10 @@ append_map(struct buf *out, const struct command *c, const struct reply *r)
         out->failed = true;
         return true;
     }
-    if (r->first == 0)
+    if (r->first == 0) {
+        append_data_begin(out, c);
         buf_append_char(out, '{');
+    }
     for (i = r->first; i < r->nresults; i++) {
         if (i > 0 && span_equal(sorted[i]->key, sorted[i - 1]->key))
             continue;
@@ -114,6 +131,7 @@ append_map(struct buf *out, const struct command *c, const struct reply *r)
 struct columns {
     struct span *names; /* as written in JSON, without quotes */
     size_t n;
+    size_t gathered;          /* items whose names are among them */
     struct json_walk walks[]; /* where the last column ended, in each item */
 };
 
@@ -133,25 +151,31 @@ columns_add(struct columns *cols, struct span name)
 }
 
 /* Every member that any item has, in the order of first sight.  Items of one source have
- * the same ones, so most items only confirm what is known. */
-static void
+ * the same ones, so most items only confirm what is known.  false: a turn's worth of them
+ * was looked at, the rest follows later. */
+static bool
 columns_gather(struct columns *cols, const struct reply *r)
 {
     struct span name, value;
-    size_t i, at;
+    size_t work = 0, at;
 
-    for (i = 0; i < r->nresults; i++) {
-        struct json_walk walk = json_walk_begin(r->results[i].json);
+    while (cols->gathered < r->nresults) {
+        const struct item_result *result = &r->results[cols->gathered++];
+        struct json_walk walk = json_walk_begin(result->json);
 
-        if (!item_present(r->results[i].status))
+        if (!item_present(result->status))
             continue;
         for (at = 0; json_walk_next(&walk, &name, &value); at++) {
             if (at < cols->n && span_equal(cols->names[at], name))
                 continue;
             if (!columns_add(cols, name))
-                return;
+                return true; /* there are enough */
         }
+        work += result->json.n;
+        if (r->full > 0 && work > r->full * GATHER_EASE)
+            return false;
     }
+    return true;
 }
 
 static struct columns *
@@ -164,69 +188,78 @@ columns_new(const struct command *c, const struct reply *r)
     if (cols == NULL)
         return NULL;
     cols->n = 0;
+    cols->gathered = c->nfields == 0 ? 0 : r->nresults;
     cols->names = (struct span *)(cols->walks + r->nresults);
     for (i = 0; i < r->nresults; i++)
         cols->walks[i] = json_walk_begin(r->results[i].json);
-    if (c->nfields == 0)
-        columns_gather(cols, r);
     return cols;
 }
 
-/* Columns in the items' own order cost one walk through each. */
 static void
-append_column(struct buf *out, const struct reply *r, struct json_walk *walks,
-              struct span path)
+append_column_name(struct buf *out, const struct command *c, const struct columns *cols,
+                   size_t column)
 {
-    struct span value;
-    size_t i;
-
-    buf_append_char(out, '[');
-    for (i = 0; i < r->nresults; i++) {
-        if (i > 0)
-            buf_append_char(out, ',');
-        if (item_present(r->results[i].status) &&
-            json_find_next(&walks[i], r->results[i].json, path, &value))
-            buf_append_span(out, value);
-        else
-            BUF_APPEND_LIT(out, "null");
+    buf_append_char(out, column == 0 ? '{' : ',');
+    if (c->nfields > 0) {
+        json_append_string(out, c->fields[column]);
+    } else {
+        buf_append_char(out, '"');
+        buf_append_span(out, cols->names[column]);
+        buf_append_char(out, '"');
     }
-    buf_append_char(out, ']');
+    buf_append_char(out, ':');
 }
 
-/* What a column costs beside its bytes, for each item that it is looked for in. */
-#define COLUMN_WORK 32
+/* One value of one column; returns how many bytes were looked through for it.  Columns in
+ * the items' own order cost one walk through each item. */
+static size_t
+append_cell(struct buf *out, const struct item_result *result, struct json_walk *walk,
+            struct span path)
+{
+    const char *from = walk->p;
+    struct span value;
+
+    if (!item_present(result->status)) {
+        BUF_APPEND_LIT(out, "null");
+        return 0;
+    }
+    buf_append_span(out, json_find_next(walk, result->json, path, &value) ? value
+                                                                          : SPAN("null"));
+    return walk->p > from ? (size_t)(walk->p - from) : result->json.n;
+}
 
 static bool
 append_columns(struct buf *out, const struct command *c, const struct reply *r)
 {
     struct columns *cols = *r->kept;
-    size_t work = 0, n, i;
+    size_t work = 0, count, i;
 
     if (cols == NULL && (*r->kept = cols = columns_new(c, r)) == NULL) {
         out->failed = true;
         return true;
     }
-    n = c->nfields == 0 ? cols->n : c->nfields;
+    if (!columns_gather(cols, r)) {
+        *r->next = 0;
+        return false;
+    }
     if (r->first == 0)
-        buf_append_char(out, '{');
-    for (i = r->first; i < n; i++) {
-        if (i > 0)
-            buf_append_char(out, ',');
-        if (c->nfields == 0) {
-            buf_append_char(out, '"');
-            buf_append_span(out, cols->names[i]);
-            buf_append_char(out, '"');
-        } else {
-            json_append_string(out, c->fields[i]);
-        }
-        buf_append_char(out, ':');
-        append_column(out, r, cols->walks,
-                      c->nfields == 0 ? cols->names[i] : c->fields[i]);
-        work += r->nresults * COLUMN_WORK;
-        if (reply_is_full(r, out, i, n, work))
+        append_data_begin(out, c);
+    count = (c->nfields == 0 ? cols->n : c->nfields) * r->nresults;
+    for (i = r->first; i < count; i++) {
+        size_t column = i / r->nresults, at = i % r->nresults;
+
+        if (at == 0)
+            append_column_name(out, c, cols, column);
+        buf_append_char(out, at == 0 ? '[' : ',');
+        work += CELL_WORK +
+                append_cell(out, &r->results[at], &cols->walks[at],
+                            c->nfields == 0 ? cols->names[column] : c->fields[column]);
+        if (at + 1 == r->nresults)
+            buf_append_char(out, ']');
+        if (reply_is_full(r, out, i, count, work))
             return false;
     }
-    buf_append_char(out, '}');
+    buf_append_span(out, count == 0 ? SPAN("{}") : SPAN("}"));
     return true;
 }
 
@@ -235,10 +268,6 @@ native_append_data(struct buf *out, const struct command *c, const struct reply 
 {
     bool all = true;
 
-    if (r->first == 0) {
-        native_append_tag(out, c);
-        BUF_APPEND_LIT(out, "DATA ");
-    }
     switch (c->layout) {
     case LAYOUT_LINES:
     case LAYOUT_ARRAY:

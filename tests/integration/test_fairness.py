@@ -10,9 +10,8 @@ from typing import Any, Callable, Iterator
 import pytest
 
 from harness import procs
-from harness.crowd import Abusers, allow_files, good_times, percentile, ping_times
+from harness.crowd import Abusers, allow_files, good_times, percentile
 from harness.fetchd import Fetchd, Value, shop
-from harness.locks import locked
 from harness.mariadb import MariaDB
 from harness.proxy import Proxy
 from harness.wait import SLOW, elapsed_ms, median, slow, wait_until
@@ -138,89 +137,6 @@ def test_the_configured_deadline_holds_when_the_request_names_none(
     assert answer.shorts == ["FAIL timeout"]
     assert 80 <= ms_of(answer.done) <= 80 + slow(SLACK_MS)
     assert client.fetch(1, options=b"deadline=5000").items == 1
-
-
-def test_deadlines_are_late_by_little(own_db: MariaDB, start_fetchd: Start) -> None:
-    client = serve(own_db.socket, start_fetchd).client()
-    assert client.fetch(1).items == 1
-    late: list[float] = []
-    with locked(own_db, "shop.items"):
-        for turn in range(40):
-            budget = {b"#d%d" % n: 20 + (n * 7 + turn) % 40 for n in range(40)}
-            for n, (tag, ms) in enumerate(budget.items()):
-                client.ask_fetch([turn * 40 + n + 1], tag, b"deadline=%d" % ms)
-            while budget:
-                tag, _, text = client.line().partition(b" ")
-                if text.startswith(b"FAIL"):
-                    assert text.endswith(b" timeout"), text
-                else:
-                    late.append(ms_of(text) - budget.pop(tag))
-    shares = [percentile(late, share) for share in (0.5, 0.99, 0.999)]
-    print("deadlines late by ms p50 %.3f p99 %.3f p99.9 %.3f" % tuple(shares), len(late))
-    assert min(late) >= 0.0, "before its time"
-    assert shares[2] <= slow(SLACK_MS)
-
-
-# --- one client against the others
-
-
-def test_a_client_that_pipelines_100000_pings_does_not_hold_up_another(
-    shop_db: MariaDB, start_fetchd: Start
-) -> None:
-    server = serve(shop_db.socket, start_fetchd)
-    other, flood = server.client(), server.client()
-    quiet = percentile(ping_times(other, 0.5), 0.99)
-    times: list[float] = []
-    for _ in range(10):
-        stop = threading.Event()
-
-        def read_all() -> None:
-            left = 100_000 * len(b"PONG\r\n")
-            while left > 0:
-                left -= len(flood.sock.recv(1 << 20))
-            stop.set()
-
-        threads = [
-            threading.Thread(target=read_all),
-            threading.Thread(target=flood.send, args=(b"ping\n" * 100_000,)),
-        ]
-        for thread in threads:
-            thread.start()
-        while not stop.is_set():
-            times += ping_times(other, 0.005)
-        for thread in threads:
-            thread.join()
-    loud = percentile(times, 0.99)
-    print(f"ping p99 {quiet:.2f} ms quiet, {loud:.2f} ms beside the flood, {len(times)}")
-    assert loud <= 2 * quiet + slow(20)
-
-
-def test_a_client_that_pipelines_large_requests_does_not_hold_up_another(
-    shop_db: MariaDB, start_fetchd: Start
-) -> None:
-    server = serve(shop_db.socket, start_fetchd)
-    other, flood = server.client(), server.client(timeout=60)
-    quiet = percentile(ping_times(other, 0.5), 0.99)
-    requests = 20
-    keys = b" ".join(b"%d" % n for n in range(1, 5001))
-    done = threading.Event()
-
-    def converse() -> None:
-        flood.send((b"fetch " + keys + b"\n") * requests)
-        left = requests
-        while left > 0:
-            left -= flood.line().startswith(b"DONE 5000 ")
-        done.set()
-
-    thread = threading.Thread(target=converse)
-    thread.start()
-    times: list[float] = []
-    while not done.is_set():
-        times += ping_times(other, 0.01)
-    thread.join()
-    loud = percentile(times, 0.99)
-    print(f"ping p99 {quiet:.2f} ms quiet, {loud:.2f} ms beside 5,000 ids a request")
-    assert loud <= 2 * quiet + slow(60)
 
 
 # --- abusers against good clients

@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Sequence
 
 from harness.wait import slow
-from harness.wire import Client
 
 
 def allow_files(count: int) -> None:
@@ -81,17 +80,6 @@ def good_times(
         return times
 
     return asyncio.run(run())
-
-
-def ping_times(client: Client, seconds: float) -> list[float]:
-    """Milliseconds of one ping after the other, a little apart."""
-    times, until = [], time.monotonic() + seconds
-    while time.monotonic() < until:
-        start = time.monotonic()
-        assert client.ask(b"ping") == b"PONG"
-        times.append((time.monotonic() - start) * 1000.0)
-        time.sleep(0.002)
-    return times
 
 
 # --- bad clients
