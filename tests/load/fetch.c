@@ -297,17 +297,22 @@ reopen(struct fetch *f, usec_t now)
     }
 }
 
+static bool
+has_room(const struct fetch *f)
+{
+    return f->inflight < (f->plan->connections - f->down) * (uint64_t)f->plan->pipeline;
+}
+
 /* How long nothing but an answer can need us. */
 static usec_t
 patience(const struct fetch *f, usec_t now)
 {
     usec_t wait = f->end > now ? f->end - now : IDLE, due;
 
-    if (f->plan->rate > 0 && (f->most == 0 || f->sent < f->most)) {
+    if (f->plan->rate > 0 && has_room(f) && (f->most == 0 || f->sent < f->most)) {
         due = pace_due(&f->pace, f->sent);
-        /* overdue already: it waits for a connection with room */
-        if (due > now && due - now < wait)
-            wait = due - now;
+        if (due < now + wait)
+            wait = due > now ? due - now : 0;
     }
     if (f->down > 0 && f->plan->reconnect && wait > RECONNECT)
         wait = RECONNECT;

@@ -16,7 +16,7 @@ import procs
 from procs import TOP, Failure, say
 
 START_S = 20       # for a server to be ready
-ITEM_BYTES = 1024  # that an item may take in any server's memory
+ITEM_BYTES = 640   # that an item takes in any server's memory, and some room
 
 
 def loadgen(args):
@@ -173,7 +173,7 @@ class Fetchd(Server):
         args = self.args
         listen = (f"unix:{self.folder}/sock" if args.transport == "unix" else
                   "127.0.0.1:0")
-        size = args.cache or f"{2 * args.rows * ITEM_BYTES // 2**20 + 64}M"
+        size = args.cache or f"{args.rows * ITEM_BYTES // 2**20 + 64}M"
         lines = [f'listen = "{listen}"', f"workers = {args.workers}"]
         if os.geteuid() == 0:
             lines.append('user = "root"')
