@@ -32,10 +32,9 @@ queue_announce(int listen_fd, const char *address, unsigned wanted)
     uint32_t waiting, room;
 
     if (queue_of(listen_fd, &waiting, &room) && room < wanted)
-        log_warn(
-            "listening address=%s backlog=%u wanted=%u: net.core.somaxconn allows no "
-            "more",
-            address, room, wanted);
+        log_warn("accept queue address=%s room=%u wanted=%u: net.core.somaxconn, or who "
+                 "made it, allows no more",
+                 address, room, wanted);
 }
 
 static void

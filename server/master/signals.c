@@ -13,7 +13,8 @@ static sigset_t sleep_mask;
 static const int handled[] = { SIGTERM, SIGINT,  SIGQUIT, SIGCHLD, SIGHUP,
                                SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGWINCH };
 
-static const int ignored[] = { SIGPIPE };
+/* A peer that left, a file that may not grow: write(2) says so, and that is enough. */
+static const int ignored[] = { SIGPIPE, SIGXFSZ };
 
 /* What a worker does not listen to: it is told so by its master, and Ctrl-C and a
  * terminal's other words go to the whole group. */

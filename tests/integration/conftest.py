@@ -15,6 +15,7 @@ import pytest
 
 from harness import fetchd as fetchd_module
 from harness import mariadb
+from harness.daemon import Daemon
 from harness.fetchd import Config, Fetchd
 from harness.mariadb import MariaDB
 from harness.proxy import Proxy
@@ -147,6 +148,25 @@ def start_fetchd() -> Iterator[Callable[..., Fetchd]]:
 def start_scenario() -> Iterator[Callable[..., Scenario]]:
     """The same for the scenarios of the process model: harness/scenario.py."""
     yield from _start_and_check(Scenario)
+
+
+@pytest.fixture
+def make_daemon() -> Iterator[Callable[[Config], Daemon]]:
+    """Servers in the background: make_daemon(config).start(); the verdict comes here."""
+    made: list[Daemon] = []
+
+    def make(config: Config) -> Daemon:
+        made.append(Daemon(config))
+        return made[-1]
+
+    yield make
+    troubles = []
+    for one in made:
+        try:
+            one.check_end()
+        except AssertionError as error:
+            troubles.append(str(error))
+    assert not troubles, "\n\n".join(troubles)
 
 
 @pytest.fixture

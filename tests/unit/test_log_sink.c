@@ -181,6 +181,32 @@ log_tells_how_many_lines_were_lost(void **state)
     assert_int_equal(log_dropped(), 2);
 }
 
+static void
+log_counts_what_is_said_over_and_over(void **state)
+{
+    char line[200];
+    unsigned i, warnings = 0, debug = 0;
+    FILE *f;
+
+    (void)state;
+    log_init("test", LOG_LEVEL_DEBUG);
+    assert_int_equal(log_sink_open(path), 0);
+    for (i = 0; i < 300; i++) {
+        log_warn("again %u", i);
+        log_debug("detail %u", i);
+    }
+    log_warn("something else");
+    f = fopen(path, "r");
+    while (fgets(line, sizeof(line), f) != NULL) {
+        warnings += strstr(line, " again ") != NULL;
+        debug += strstr(line, " detail ") != NULL;
+    }
+    fclose(f);
+    assert_int_equal(warnings, 100);
+    assert_int_equal(debug, 300);
+    assert_non_null(strstr(line, "something else"));
+}
+
 static int
 system_log(void)
 {
@@ -234,6 +260,7 @@ main(void)
         TEST(sink_pipe_that_nobody_reads_does_not_stop_us),
         TEST(sink_begins_a_line_of_its_own_after_one_that_was_cut),
         TEST(log_tells_how_many_lines_were_lost),
+        TEST(log_counts_what_is_said_over_and_over),
         TEST(log_to_the_system_log_survives_its_restart),
     };
 

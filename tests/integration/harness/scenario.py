@@ -104,7 +104,8 @@ class Scenario(Fetchd):
         if self._process is not None and self.expected_exit == 0 and not self.exited():
             trouble += self._check_household()
             # the master holds a control socket for each worker
-            self._first_fds += len(self.worker_pids()) - self._first_workers
+            if self._first_fds >= 0:
+                self._first_fds += len(self.worker_pids()) - self._first_workers
         try:
             super().check_end()
         except AssertionError as error:
