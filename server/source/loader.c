@@ -50,6 +50,12 @@ loader_use_lookup(struct loader *loader, const struct lookup *lookup)
     loader->lookup = lookup;
 }
 
+const struct lookup *
+loader_lookup(const struct loader *loader)
+{
+    return loader->lookup;
+}
+
 void
 loader_flow_init(struct loader_flow *flow)
 {

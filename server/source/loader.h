@@ -89,6 +89,9 @@ void loader_flush(struct loader *loader);
  * and outlives the loader. */
 void loader_use_lookup(struct loader *loader, const struct lookup *lookup);
 
+/* What it was given; NULL: nothing. */
+const struct lookup *loader_lookup(const struct loader *loader);
+
 /* Fetches an id that was shown STALE, behind; not when somebody does it already. */
 void loader_refresh(struct loader *loader, struct span id, usec_t now);
 

@@ -154,6 +154,7 @@ views_free(struct views **views)
     if (*views == NULL)
         return;
     assert(list_empty(&(*views)->touched));
+    views_close_known(*views);
     free((*views)->list);
     free(*views);
     *views = NULL;
@@ -203,8 +204,8 @@ views_expire(struct views *views, usec_t now)
             const struct view_part *p = &views->list[i].parts[j];
 
             while ((first = first_on_budget(p)) != NULL && first->due <= now) {
-                loader_cancel(&first->waiter);
-                item_part_known(first, ITEM_FAIL_TIMEOUT);
+                item_part_stop(first);
+                item_part_failed(first, ITEM_FAIL_TIMEOUT, now);
             }
         }
     }

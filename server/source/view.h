@@ -12,7 +12,8 @@
  *
  * Promises: a waiter hears exactly once, unless its item was freed; no answer arrives
  * inside view_item_new.  An item is told when its required parts are there and each other
- * part is there, known to be missing or out of its budget.  One item never waits for
+ * part is there, known to be missing or out of its budget; it is STALE when one of its
+ * parts is, and as old as the oldest of them.  One item never waits for
  * another.
  * Never knows: requests, dialects, deadlines but as a number.
  */
@@ -39,6 +40,8 @@ struct view_asker {
     struct loader_flow *flows; /* one for each source of the configuration */
     usec_t deadline;
     bool fresh;
+    usec_t max_age;            /* of what the cache knows; LOOKUP_ANY_AGE: no bound */
+    unsigned max_age_ms;       /* the same for what others ask for; 0: no bound */
     const struct span *fields; /* paths that will be shown; none: all */
     size_t nfields;
 };
@@ -67,8 +70,8 @@ void views_expire(struct views *views, usec_t now);
 
 /* --- one item --- */
 
-/* Begins to put the item 'id' of a view together for 'waiter', of which only 'answered' is
- * used.  The waiter may free the item when it hears.  NULL: no memory, and the waiter
+/* Begins to put the item 'id' of a view together for 'waiter', of which 'answered' is used,
+ * and 'origin' and 'age_ms' are set before that is called.  The waiter may free the item when it hears.  NULL: no memory, and the waiter
  * will hear nothing. */
 struct view_item *view_item_new(struct source *view, struct span id,
                                 const struct view_asker *asker,

@@ -120,6 +120,48 @@ item_count_missing(const struct view_item *item)
         metrics_add(m, METRIC_view_partial, 1);
 }
 
+/* --- how old, and from whom -------------------------------------------------------------------- */
+
+/* Who knew it: of its parts, the one that was furthest away. */
+static enum item_origin
+item_origin(const struct view_item *item)
+{
+    enum item_origin furthest = ITEM_FROM_NOBODY;
+    size_t i;
+
+    for (i = 0; i < item->view->n; i++) {
+        if (item->parts[i].origin > furthest)
+            furthest = item->parts[i].origin;
+    }
+    return furthest;
+}
+
+static enum item_status
+item_shown_as(const struct view_item *item)
+{
+    size_t i;
+
+    for (i = 0; i < item->view->n; i++) {
+        if (item->parts[i].status == ITEM_STALE)
+            return ITEM_STALE;
+    }
+    return ITEM_FOUND;
+}
+
+/* Of its oldest part that is stale. */
+static unsigned
+item_age(const struct view_item *item)
+{
+    unsigned oldest = 0;
+    size_t i;
+
+    for (i = 0; i < item->view->n; i++) {
+        if (item->parts[i].status == ITEM_STALE && item->parts[i].age_ms > oldest)
+            oldest = item->parts[i].age_ms;
+    }
+    return oldest;
+}
+
 /* --- the answer ---------------------------------------------------------------------------------- */
 
 /* The waiter may free the item: nothing of it is touched afterwards. */
@@ -128,6 +170,8 @@ item_tell(struct view_item *item, enum item_status status, struct span json,
           struct item_pack *pack)
 {
     item_stop(item);
+    item->waiter->origin = (unsigned char)item_origin(item);
+    item->waiter->age_ms = item_age(item);
     if (item_present(status))
         item_count_missing(item);
     item->waiter->answered(item->waiter, status, json, pack);
@@ -159,12 +203,12 @@ item_ingredients(const struct view_item *item)
         struct merge_part *one = &in.parts[in.n];
 
         if (i == v->settings->merged) {
-            in.top = part->json;
+            in.top = item_part_json(part);
             continue;
         }
         one->name = span_str(v->parts[i].settings->name);
-        one->json = part->json;
-        in.others = in.others || part->json.n > 0;
+        one->json = item_part_json(part);
+        in.others = in.others || one->json.n > 0;
         in.n++;
     }
     return in;
@@ -217,7 +261,9 @@ item_pass_on(struct view_item *item)
     if (in.others || in.top.n == 0 || view_may_clash(item->view))
         return false;
     top = &item->parts[item->view->settings->merged];
-    item_tell(item, ITEM_FOUND, top->json, top->pack);
+    if (top->pack == item->view->views->known)
+        views_close_known(item->view->views);
+    item_tell(item, item_shown_as(item), in.top, top->pack);
     return true;
 }
 
@@ -247,8 +293,8 @@ tell_some(struct list *ready)
         if (item->len > item->view->views->config->item_max_bytes)
             item_fail(item, ITEM_FAIL_TOOBIG);
         else
-            item_tell(item, ITEM_FOUND, span_of(pack->bytes.data + item->off, item->len),
-                      pack);
+            item_tell(item, item_shown_as(item),
+                      span_of(pack->bytes.data + item->off, item->len), pack);
     }
     item_pack_unref(&pack);
 }
@@ -283,6 +329,7 @@ views_settle(struct views *views, usec_t now)
     }
     while (!list_empty(&ready))
         tell_some(&ready);
+    views_close_known(views);
     return wanted;
 }
 
@@ -290,13 +337,15 @@ void
 view_item_expire(struct view_item *item)
 {
     struct list ready = LIST_INIT(ready);
+    usec_t now = clock_now();
     size_t i;
 
     item_stop(item);
     for (i = 0; i < item->view->n; i++) {
         if (item->parts[i].status == ITEM_OPEN)
-            item->parts[i].status = ITEM_FAIL_TIMEOUT;
+            item_part_failed(&item->parts[i], ITEM_FAIL_TIMEOUT, now);
     }
+    list_remove(&item->in_touched);
     item_settle(item, &ready);
     if (!list_empty(&ready))
         tell_some(&ready);

@@ -1,7 +1,7 @@
 /*
- * view_item.c - one item being put together: its parts.
+ * view_item.c - one item being put together.
  *
- * Owns: which parts are asked, when and for what, and what is known of each.
+ * Owns: which parts are asked, when and for what.
  *
  *     new --parts asked by the id--> open --a part is known--> touched
  *      touched --end of the turn--> parts asked by that part's field (a second wave)
@@ -12,85 +12,10 @@
 #include "server/item/decode.h"
 #include "server/item/project.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 /* What a byte of a decoded string takes at most in JSON: \uXXXX. */
 #define ESCAPED_MAX 6
-
-/* --- parts become known ---------------------------------------------------------------- */
-
-void
-item_part_known(struct item_part *part, enum item_status status)
-{
-    struct view_item *item = part->item;
-
-    assert(part->status == ITEM_OPEN && status != ITEM_OPEN);
-    part->status = status;
-    list_remove(&part->in_budget);
-    if (!list_linked(&item->in_touched))
-        list_append(&item->view->views->touched, &item->in_touched);
-}
-
-static void
-on_part(struct loader_waiter *w, enum item_status status, struct span json,
-        struct item_pack *pack)
-{
-    struct item_part *part = CONTAINER_OF(w, struct item_part, waiter);
-
-    if (item_present(status)) {
-        part->pack = item_pack_ref(pack);
-        part->json = json;
-    }
-    item_part_known(part, status);
-}
-
-static void
-part_want(struct item_part *part, struct span id, usec_t now)
-{
-    const struct view_part *kind = part_kind(part);
-    const struct view_asker *asker = &part->item->asker;
-    struct loader_flow *flow = &asker->flows[kind->settings->source_index];
-    usec_t due = now + kind->settings->budget_ms * USEC_PER_MSEC;
-
-    part->waiter.deadline = asker->deadline;
-    part->waiter.fresh = asker->fresh;
-    part->waiter.answered = on_part;
-    if (loader_want(kind->loader, flow, id, &part->waiter) == -1) {
-        item_part_known(part, ITEM_FAIL_OVERLOAD);
-        return;
-    }
-    if (kind->settings->budget_ms == 0 || due >= asker->deadline)
-        return;
-    /* The budget ends our patience, not the fetch: its source may still remember. */
-    part->due = due;
-    list_append(&((struct view_part *)kind)->on_budget, &part->in_budget);
-}
-
-/* Asks the part's source for 'key', if that is an id of it. */
-static void
-part_ask(struct item_part *part, struct span key, usec_t now)
-{
-    const struct source *s = part_kind(part)->source;
-    char id[SOURCE_KEY_MAX];
-    size_t id_len;
-
-    part->asked = true;
-    switch (s->ops->key(s, key, id, &id_len)) {
-    case SOURCE_KEY_OK:
-        part_want(part, span_of(id, id_len), now);
-        break;
-    case SOURCE_KEY_BAD:
-        item_part_known(part, ITEM_FAIL_BADID);
-        break;
-    case SOURCE_KEY_ABSENT:
-        item_part_known(part, ITEM_MISS);
-        break;
-    case SOURCE_KEY_UNKNOWN:
-        item_part_known(part, s->ops->failure);
-        break;
-    }
-}
 
 /* --- keys that come out of other parts ----------------------------------------------------- */
 
@@ -123,12 +48,12 @@ part_follow(struct item_part *part, const struct item_part *other, usec_t now)
     part->asked = true;
     if (!item_present(other->status))
         item_part_known(part, other->status);
-    else if (!json_find(other->json, path, &value) || value.p[0] == 'n')
+    else if (!json_find(item_part_json(other), path, &value) || value.p[0] == 'n')
         item_part_known(part, ITEM_MISS);
     else if (value.p[0] == '"' && key_from_string(value, id, &n))
-        part_ask(part, span_of(id, n), now);
+        item_part_ask(part, span_of(id, n), now);
     else if (memchr("-0123456789", value.p[0], 11) != NULL)
-        part_ask(part, value, now);
+        item_part_ask(part, value, now);
     else
         item_part_known(part, ITEM_FAIL_BADID);
 }
@@ -227,7 +152,7 @@ view_item_new(struct source *view, struct span id, const struct view_asker *aske
     item_skip(item);
     for (i = 0; i < v->n; i++) {
         if (!item->parts[i].asked && v->parts[i].settings->key_path == NULL)
-            part_ask(&item->parts[i], id, now);
+            item_part_ask(&item->parts[i], id, now);
     }
     metrics_add(v->views->metrics, METRIC_view_items, 1);
     return item;
@@ -245,10 +170,8 @@ item_stop(struct view_item *item)
     size_t i;
 
     list_remove(&item->in_touched);
-    for (i = 0; i < item->view->n; i++) {
-        loader_cancel(&item->parts[i].waiter);
-        list_remove(&item->parts[i].in_budget);
-    }
+    for (i = 0; i < item->view->n; i++)
+        item_part_stop(&item->parts[i]);
 }
 
 void
@@ -260,7 +183,7 @@ view_item_free(struct view_item **item)
         return;
     item_stop(*item);
     for (i = 0; i < (*item)->view->n; i++)
-        item_pack_unref(&(*item)->parts[i].pack);
+        item_part_free(&(*item)->parts[i]);
     free(*item);
     *item = NULL;
 }

@@ -1,6 +1,6 @@
 /*
  * view_parts.h - views from the inside: what view.c (which views there are) and
- * view_item.c and view_answer.c (one item being put together, and told) share.
+ * view_part.c, view_item.c and view_answer.c (one item being put together, and told) share.
  */
 #ifndef SERVER_SOURCE_VIEW_PARTS_H
 #define SERVER_SOURCE_VIEW_PARTS_H
@@ -28,7 +28,8 @@ struct view {
 struct views {
     const struct config *config;
     struct metrics *metrics;
-    struct list touched; /* items of which something new is known */
+    struct list touched;     /* items of which something new is known */
+    struct item_pack *known; /* of this turn's copies out of the cache; may be NULL */
     struct view *list;
     size_t n;
 };
@@ -40,10 +41,15 @@ struct item_part {
     usec_t due;
     struct view_item *item;
     enum item_status status; /* ITEM_OPEN until known */
+    enum item_origin origin;
+    unsigned age_ms; /* while it is stale */
     bool asked;
     bool skipped;           /* nobody wants to see it */
     struct item_pack *pack; /* a reference while it is present */
-    struct span json;
+    size_t off;
+    size_t len;
+    char *id; /* to find an old copy by, where one may be shown; else NULL */
+    size_t id_len;
 };
 
 struct view_item {
@@ -56,7 +62,7 @@ struct view_item {
     struct item_part parts[]; /* view.n */
 };
 
-static inline const struct view_part *
+static inline struct view_part *
 part_kind(const struct item_part *p)
 {
     return &p->item->view->parts[p - p->item->parts];
@@ -68,8 +74,28 @@ part_required(const struct item_part *p)
     return part_kind(p)->settings->required == SWITCH_YES;
 }
 
+/* --- view_part.c --- */
+
+/* Asks the part's source for 'key', if that is an id of it. */
+void item_part_ask(struct item_part *part, struct span key, usec_t now);
+
 /* The part is known now; the rest follows at the end of the turn. */
 void item_part_known(struct item_part *part, enum item_status status);
+
+/* The same when it failed or is late, unless an old copy may stand in for it. */
+void item_part_failed(struct item_part *part, enum item_status status, usec_t now);
+
+/* Its bytes; empty when it is not there.  Valid until more is looked up. */
+struct span item_part_json(const struct item_part *part);
+
+/* Nothing is waited for any more. */
+void item_part_stop(struct item_part *part);
+void item_part_free(struct item_part *part);
+
+/* Bytes of 'known' are pointed to from now on: what follows goes elsewhere. */
+void views_close_known(struct views *views);
+
+/* --- view_item.c --- */
 
 /* Asks for the parts whose keys are known by now; was there any? */
 bool item_follow(struct view_item *item, usec_t now);

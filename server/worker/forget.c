@@ -30,22 +30,51 @@ may_forget(const struct worker *w, int fd)
     return false;
 }
 
+static bool
+forget_id(struct worker *w, const struct source *source, struct span key, usec_t when)
+{
+    char id[SOURCE_KEY_MAX];
+    struct cache_key at;
+    size_t id_len;
+
+    if (source->fingerprint == 0 ||
+        source->ops->key(source, key, id, &id_len) != SOURCE_KEY_OK)
+        return false;
+    cache_key(w->heritage->cache, source->fingerprint, span_of(id, id_len), &at);
+    return cache_invalidate(w->heritage->cache, &at, when);
+}
+
+/* Of a view's item, the parts that are asked for by the id; what others are asked for,
+ * nobody knows here. */
+static bool
+forget_parts(struct worker *w, const struct config_view *view, struct span key,
+             usec_t when)
+{
+    bool any = false;
+    size_t i;
+
+    for (i = 0; i < view->nparts; i++) {
+        const struct config_part *p = &view->parts[i];
+
+        if (p->key_path == NULL)
+            any = forget_id(w, w->sources[p->source_index], key, when) || any;
+    }
+    return any;
+}
+
 /* 'when' is now: what was asked of the source up to here is not let in any more. */
 static bool
 forget_key(struct worker *w, struct span key, usec_t when)
 {
-    char id[SOURCE_KEY_MAX];
-    struct cache_key at;
+    size_t nsources = w->config->nsources, which;
     struct span rest;
-    size_t id_len, which = sources_resolve(w, key, &rest);
 
-    if (which == SOURCE_NONE || w->sources[which]->fingerprint == 0 ||
-        w->sources[which]->ops->key(w->sources[which], rest, id, &id_len) !=
-            SOURCE_KEY_OK)
+    which = sources_resolve(w, key, &rest);
+    if (which == SOURCE_NONE)
         return false;
-    cache_key(w->heritage->cache, w->sources[which]->fingerprint, span_of(id, id_len),
-              &at);
-    return cache_invalidate(w->heritage->cache, &at, when);
+    if (which >= nsources)
+        return forget_parts(w, &w->config->views[which - nsources], rest, when);
+    return forget_id(w, w->sources[which], rest, when);
 }
 
 static void

@@ -22,6 +22,8 @@ plan_view(struct request *r, size_t i, struct source *view, struct span id)
         .flows = r->client->flows,
         .deadline = r->deadline.at,
         .fresh = r->command.fresh,
+        .max_age = look_max_age(&r->command),
+        .max_age_ms = r->command.maxage_ms,
         .fields = r->command.fields,
         .nfields = r->command.nfields,
     };

@@ -291,10 +291,10 @@ request_on_answer(struct loader_waiter *w, enum item_status status, struct span 
     struct request *r = place->request;
     size_t i = (size_t)(place - r->places);
 
-    if (place->item != NULL)
-        place->waiter.origin = ITEM_FROM_SOURCE; /* its parts, whoever knew those */
     if (item_present(status) && place->item != NULL && view_item_lacks(place->item) > 0)
         r->partial++;
+    if (status == ITEM_STALE)
+        r->results[i].age_ms = w->age_ms;
     if (item_present(status))
         request_show(r, i, status, json, pack);
     else if (may_pass(status))

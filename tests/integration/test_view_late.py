@@ -278,3 +278,97 @@ def test_a_worker_that_dies_loses_only_its_own(
         assert answer.replies[0].rest.decode() == BASE.format(1)
     server.wait_log(r"worker slot=\S+ pid=\d+ ready", count=3)
     assert server.client().fetch("product:1").replies[0].rest.decode() == WHOLE.format(1)
+
+
+# --- what is kept
+
+
+def kept(db: MariaDB, **stock: Any) -> Config:
+    """The same views over sources that are kept for an hour, stock as it is said."""
+    config = shelf(db)
+    for source in config.sources.values():
+        source.update({"fresh": "1h", "jitter": 0, "negative": "1h"})
+    config.sources["stock"].update(stock)
+    return config
+
+
+def traces(client: Client, *keys: str, options: bytes = b"") -> list[tuple[str, str]]:
+    """(line, from=) of each key."""
+    client.ask_fetch(list(keys), options=b"trace=1 " + options)
+    lines = [client.line().decode() for _ in keys]
+    origins = [client.line().decode().split(" from=")[1].split(" ")[0] for _ in keys]
+    assert client.line().startswith(b"DONE ")
+    return list(zip(lines, origins))
+
+
+def test_parts_are_kept_each_for_itself(shelves: MariaDB, start_fetchd: Start) -> None:
+    server = start_fetchd(kept(shelves))
+    client = server.client()
+    whole = "ITEM product:7 " + WHOLE.format(7)
+    assert traces(client, "product:7") == [(whole, "source")]
+    before = client.stats()["statement_ids"]
+    assert traces(client, "product:7") == [(whole, "cache")]
+    assert client.fetch("items:7").replies[0].rest.decode() == BASE.format(7)
+    assert client.fetch(f"items:{COUNT + 1}").shorts == ["MISS"]
+    assert client.stats()["statement_ids"] == before + 1
+    assert client.fetch(f"product:{COUNT + 1}", "items:8").shorts == ["MISS", "ITEM"]
+    # one part from the cache, the other from its source
+    assert traces(client, "product:8") == [("ITEM product:8 " + WHOLE.format(8), "source")]
+    assert client.ask(b"invalidate product:7") == b"INVALIDATED 1"
+    assert traces(client, "product:7") == [(whole, "source")]
+    assert traces(client, "product:7", options=b"maxage=0") == [(whole, "source")]
+    many = client.fetch(*(f"product:{n}" for n in range(1, COUNT)))
+    again = client.fetch(*(f"product:{n}" for n in range(1, COUNT)))
+    assert [r.rest for r in many.replies] == [r.rest for r in again.replies]
+    assert again.replies[99].rest.decode() == WHOLE.format(100)
+
+
+def test_a_late_part_is_kept_for_the_next(shelves: MariaDB, start_fetchd: Start) -> None:
+    client = start_fetchd(kept(shelves)).client()
+    client.fetch("items:7")
+    with locked(shelves, f"{SCHEMA}.stock"):
+        (answer,) = traces(client, "quick:7", options=b"deadline=10000")
+    assert answer == ("ITEM quick:7 " + BASE.format(7), "cache")
+    wait_until(
+        lambda: traces(client, "stock:7", options=b"maxage=3600000")[0][1] == "cache",
+        5,
+        "the late part to be kept",
+    )
+    assert traces(client, "quick:7") == [("ITEM quick:7 " + WHOLE.format(7), "cache")]
+
+
+def test_an_old_part_is_shown_as_stale_rather_than_missed(
+    shelves: MariaDB, start_fetchd: Start
+) -> None:
+    client = start_fetchd(
+        kept(shelves, fresh="1ms", negative="1ms", stale_if_error="1h")
+    ).client()
+    assert client.fetch("product:7").items == 1
+    time.sleep(0.005)  # it is not fresh any more
+    with locked(shelves, f"{SCHEMA}.stock"):
+        for key, ms in (("product:7", 60), ("quick:7", 40), ("strict:7", 60)):
+            start = time.monotonic()
+            client.ask_fetch([key], options=b"deadline=60 trace=1")
+            status, shown, age, rest = client.line().decode().split(" ", 3)
+            assert (status, shown, rest) == ("STALE", key, WHOLE.format(7))
+            assert 5 <= int(age) < slow(5000)
+            trace, done = client.line(), client.line()
+            assert b" from=stale " in trace and b"missing" not in trace, trace
+            assert done.startswith(b"DONE 1 0 0 ") and b"partial" not in done
+            assert_near(elapsed_ms(start), ms)
+        answer = client.fetch("product:7", "strict:7", options=b"deadline=30 maxage=1")
+        assert answer.shorts == ["ITEM", "FAIL stale"]
+        assert answer.replies[0].rest.decode() == BASE.format(7)
+    assert client.fetch("product:7").shorts == ["ITEM"]
+
+
+def test_a_part_may_be_shown_stale_and_fetched_behind(
+    shelves: MariaDB, start_fetchd: Start
+) -> None:
+    client = start_fetchd(kept(shelves, fresh="1ms", negative="1ms", stale="1h")).client()
+    assert client.fetch("product:7").items == 1
+    time.sleep(0.005)  # it is not fresh any more
+    before = client.stats()["cache_refreshes"]
+    (answer,) = traces(client, "product:7")
+    assert answer[0].startswith("STALE product:7 ") and answer[1] == "stale"
+    client.wait_stat("cache_refreshes", before + 1)

@@ -3,6 +3,8 @@
  */
 #include "tests/unit/view_fixture.h"
 
+#include "server/source/lookup.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -217,9 +219,11 @@ kitchen_order_fields(struct kitchen *k, const char *id, const struct span *field
                      size_t n)
 {
     struct guest *g = &k->guests[k->nguests++];
-    const struct view_asker asker = {
-        .flows = k->flows, .deadline = k->now + PATIENCE, .fields = fields, .nfields = n
-    };
+    const struct view_asker asker = { .flows = k->flows,
+                                      .deadline = k->now + PATIENCE,
+                                      .max_age = LOOKUP_ANY_AGE,
+                                      .fields = fields,
+                                      .nfields = n };
 
     assert_true(k->nguests <= KITCHEN_GUESTS);
     g->waiter.answered = on_answer;
