@@ -176,7 +176,8 @@ struct config {
     size_t output_hard_bytes;
     unsigned output_timeout_ms;
     size_t item_max_bytes;
-    size_t reply_max_bytes; /* item bytes that one request may gather */
+    size_t reply_max_bytes;  /* item bytes that one request may gather */
+    size_t memory_max_bytes; /* requests of one worker and the items they hold */
     /* loader */
     unsigned max_batch;
     size_t batch_bytes;

@@ -104,6 +104,8 @@ static const struct option options[] = {
       "how long a client may leave replies unread before it is closed" },
     { SECTION_LIMITS, "item", OPTION_BYTES, TOP(item_max_bytes), "1M", K, 64 * M, RELOAD_GENERATION,
       "largest item; a larger one is answered with FAIL toobig" },
+    { SECTION_LIMITS, "memory", OPTION_BYTES, TOP(memory_max_bytes), "1G", M, 1024 * G, RELOAD_GENERATION,
+      "requests of one worker with the items they hold; beyond it ERROR busy or FAIL overload" },
     { SECTION_LIMITS, "reply", OPTION_BYTES, TOP(reply_max_bytes), "32M", 64 * K, 4 * G, RELOAD_GENERATION,
       "item bytes one request may gather; what is beyond is answered with FAIL toobig" },
 

@@ -172,7 +172,7 @@ answer_fetch(struct buf *out, const struct command *c, const struct reply *r)
 static const char *const error_codes[] = {
     [COMMAND_ERROR_UNKNOWN] = "",          [COMMAND_ERROR_SYNTAX] = " syntax ",
     [COMMAND_ERROR_OPTION] = " option ",   [COMMAND_ERROR_TOOMANY] = " toomany ",
-    [COMMAND_ERROR_TOOLONG] = " toolong ",
+    [COMMAND_ERROR_TOOLONG] = " toolong ", [COMMAND_ERROR_BUSY] = " busy ",
 };
 
 static void

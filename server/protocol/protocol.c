@@ -73,6 +73,15 @@ command_refuse(struct command *out, enum command_error error, const char *text)
 }
 
 bool
+command_refuse_busy(struct command *out)
+{
+    if (out->answer != native_answer)
+        return false;
+    command_refuse(out, COMMAND_ERROR_BUSY, "the server holds limits.memory already");
+    return true;
+}
+
+bool
 protocol_is_http(struct span line)
 {
     struct span mark = SPAN(" HTTP/1.");

@@ -46,6 +46,7 @@ enum command_error {
     COMMAND_ERROR_OPTION,
     COMMAND_ERROR_TOOMANY,
     COMMAND_ERROR_TOOLONG,
+    COMMAND_ERROR_BUSY,
 };
 
 /* How the items of a native answer are laid out. */
@@ -99,6 +100,10 @@ struct protocol_limits {
 
 /* Makes the command an error, answered in the native dialect's words; 'text' is static. */
 void command_refuse(struct command *out, enum command_error error, const char *text);
+
+/* The server has no room for this fetch: makes it an error where its dialect has a word
+ * for that; false: it has none, each id must fail by itself. */
+bool command_refuse_busy(struct command *out);
 
 /* Room for the words of the command that was parsed last; one for a worker. */
 struct words {

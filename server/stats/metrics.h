@@ -43,6 +43,7 @@ enum metric_kind {
     X(COUNTER, fail_stale,           "FAIL stale: only a copy too old for the request was there") \
     X(COUNTER, fail_toobig,          "FAIL toobig: the item is larger than limits.item") \
     X(COUNTER, get_omitted,          "failed ids left out of answers in memcached's dialect") \
+    X(COUNTER, busy,                 "requests refused for limits.memory: ERROR busy, or FAIL overload for each id") \
     X(COUNTER, protocol_errors,      "requests answered ERROR") \
     X(COUNTER, foreign_protocols,    "connections closed: HTTP, TLS or binary bytes on this port") \
     X(COUNTER, output_closed,        "clients closed for not reading their answers") \
@@ -98,6 +99,7 @@ enum metric_kind {
     X(PEAK,    cache_oldest_ms,      "age of the oldest item that was served from the cache") \
     X(GAUGE,   inflight_requests,    "requests not yet answered") \
     X(GAUGE,   inflight_statements,  "statements and calls not yet answered") \
+    X(GAUGE,   held_bytes,           "what requests and the items they hold weigh, see limits.memory") \
     X(GAUGE,   queued_ids,           "ids waiting for a statement or call") \
     X(GAUGE,   http_connections,     "connections to HTTP APIs open now, idle ones included") \
     X(GAUGE,   breakers_open,        "sources not asked for now, after failures in a row") \

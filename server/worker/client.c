@@ -33,7 +33,7 @@ client_may_parse(const struct client *c)
 
     return c->state == CLIENT_OPEN && c->worker->nheirs == 0 &&
            c->nrequests < config->pipeline_max && c->nids < config->ids_max &&
-           buf_size(&c->out) < config->output_soft_bytes;
+           c->held + buf_size(&c->out) < config->output_soft_bytes;
 }
 
 void
@@ -67,6 +67,20 @@ client_count_error(struct client *c)
     client_finish(c);
 }
 
+/* The worker holds as much as it may: what the cache did not answer waits for nobody.
+ * Dialects that know no such line hear of each id, from the planner. */
+static void
+client_check_busy(struct client *c, struct command *command)
+{
+    struct worker *w = c->worker;
+
+    if (command->kind != COMMAND_FETCH || !worker_busy(w))
+        return;
+    metrics_add(w->metrics, METRIC_busy, 1);
+    if (command_refuse_busy(command))
+        w->look.n = 0;
+}
+
 static void
 client_take(struct client *c, struct command *command)
 {
@@ -77,6 +91,7 @@ client_take(struct client *c, struct command *command)
     sources_check(c->worker, command);
     if (hits_answer(c, command, now))
         return;
+    client_check_busy(c, command);
     if ((r = request_new(c, command, now)) == NULL) {
         client_close(c, "no memory for a request");
         return;
@@ -86,7 +101,7 @@ client_take(struct client *c, struct command *command)
     r->forgetting = forgetting;
     if (command->kind == COMMAND_QUIT || command->close)
         client_finish(c);
-    else if (command->kind == COMMAND_ERROR)
+    else if (command->kind == COMMAND_ERROR && command->error != COMMAND_ERROR_BUSY)
         client_count_error(c);
 }
 

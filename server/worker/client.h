@@ -59,7 +59,7 @@ struct client {
     struct list to_plan; /* requests with places that are not looked up yet */
     unsigned nrequests;
     size_t nids;                /* positions of those requests */
-    size_t held;                /* bytes of items they hold already */
+    size_t held;                /* what they weigh, with the items they hold */
     struct loader_flow flows[]; /* one for each source */
 };
 

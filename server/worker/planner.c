@@ -52,7 +52,8 @@ plan_place(struct worker *w, struct request *r, size_t i)
         request_answer(r, i, ITEM_FAIL_BADID); /* its type changed this very moment */
         return 1;
     }
-    if (metrics_get(w->metrics, METRIC_queued_ids) >= w->config->queue_max) {
+    if (metrics_get(w->metrics, METRIC_queued_ids) >= w->config->queue_max ||
+        worker_busy(w)) {
         request_fail(r, i, ITEM_FAIL_OVERLOAD);
         return 1;
     }

@@ -99,9 +99,18 @@ request_count(const struct worker *w, const struct command *c)
     if (c->kind == COMMAND_FETCH) {
         metrics_add(w->metrics, METRIC_requests, 1);
         metrics_add(w->metrics, METRIC_ids, c->nkeys);
-    } else if (c->kind == COMMAND_ERROR) {
+    } else if (c->kind == COMMAND_ERROR && c->error != COMMAND_ERROR_BUSY) {
         metrics_add(w->metrics, METRIC_protocol_errors, 1);
     }
+}
+
+/* Counts what the request makes us hold until it is freed. */
+static void
+request_hold(struct request *r, size_t bytes)
+{
+    r->held += bytes;
+    r->client->held += bytes;
+    metrics_add(r->client->worker->metrics, METRIC_held_bytes, bytes);
 }
 
 struct request *
@@ -111,7 +120,8 @@ request_new(struct client *client, const struct command *command, usec_t now)
     size_t n = command->nkeys;
     unsigned ms =
         command->deadline_ms != 0 ? command->deadline_ms : w->config->deadline_ms;
-    struct request *r = malloc(request_bytes(command));
+    size_t bytes = request_bytes(command);
+    struct request *r = malloc(bytes);
 
     if (r == NULL)
         return NULL;
@@ -138,6 +148,7 @@ request_new(struct client *client, const struct command *command, usec_t now)
                 &r->in_client);
     client->nrequests++;
     client->nids += n;
+    request_hold(r, bytes);
     request_count(w, command);
     metrics_add(w->metrics, METRIC_inflight_requests, 1);
     r->complete = n == 0;
@@ -245,8 +256,7 @@ request_show(struct request *r, size_t i, enum item_status status, struct span j
         request_answer(r, i, ITEM_FAIL_OVERLOAD);
     } else {
         r->results[i].json = json;
-        r->held += json.n;
-        r->client->held += json.n;
+        request_hold(r, json.n);
         request_answer(r, i, status);
     }
 }
@@ -475,6 +485,7 @@ request_free(struct request *r)
     r->client->nrequests--;
     r->client->nids -= r->n;
     r->client->held -= r->held;
+    metrics_sub(w->metrics, METRIC_held_bytes, r->held);
     metrics_sub(w->metrics, METRIC_inflight_requests, 1);
     for (i = 0; i < r->npacks; i++)
         item_pack_unref(&r->packs[i]);

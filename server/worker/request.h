@@ -48,7 +48,7 @@ struct request {
     size_t planned; /* places [0, planned) are known or wanted */
     size_t open;    /* places not known yet */
     size_t bytes;   /* of the items so far, those that were too much included */
-    size_t held;    /* of the items that will be shown */
+    size_t held;    /* of the request itself and the items that will be shown */
     bool complete;
     bool expired;                 /* at its deadline, not before */
     size_t partial;               /* items that lack a part which failed or was late */

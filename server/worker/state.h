@@ -111,6 +111,13 @@ struct worker {
     struct event *quit_event;
 };
 
+/* Do its requests hold all the memory that they may? */
+static inline bool
+worker_busy(const struct worker *w)
+{
+    return metrics_get(w->metrics, METRIC_held_bytes) >= w->config->memory_max_bytes;
+}
+
 /* Has the present duty had its share of the turn? */
 static inline bool
 worker_share_over(struct worker *w, usec_t now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -13,6 +14,7 @@ from harness import procs
 from harness.crowd import Abusers, allow_files, good_times, percentile
 from harness.fetchd import Fetchd, Value, shop
 from harness.mariadb import MariaDB
+from harness.neighbours import all_first
 from harness.proxy import Proxy
 from harness.wait import SLOW, elapsed_ms, median, slow, wait_until
 from harness.wire import Client
@@ -20,6 +22,7 @@ from harness.wire import Client
 Start = Callable[..., Fetchd]
 StartProxy = Callable[..., Proxy]
 SLACK_MS = 10.0  # what a machine that does other things may add
+GRAIN_MS = 2.0 if os.geteuid() == 0 else 30.0  # and 50 clients of one Python, see all_first
 # Memory is only judged in a build without sanitizers (SLOW == 1): theirs is their own.
 
 
@@ -152,10 +155,19 @@ def typical_p99(times: list[tuple[float, float]]) -> float:
 
 
 def check_beside(
-    server: Fetchd, kind: str, count: int, line: str, seconds: float
+    server: Fetchd, db: MariaDB, kind: str, count: int, line: str, seconds: float
 ) -> tuple[list[float], int]:
     """Good clients alone, then beside the bad ones: checks that their p99 is at most twice
-    as long.  How long the bad ones lived, and KiB of memory that they cost."""
+    as long.  How long the bad ones lived, and KiB of memory that they cost.  Whatever else
+    the machine does comes after those who are measured."""
+    with all_first(os.getpid(), db.pid, *server.worker_pids()):
+        return check_beside_them(server, kind, count, line, seconds)
+
+
+def check_beside_them(
+    server: Fetchd, kind: str, count: int, line: str, seconds: float
+) -> tuple[list[float], int]:
+    """The same with the machine as it is."""
     quiet = good_times(server.address, 1.5)
     pids = server.worker_pids()
     before = sum(procs.rss_kib(pid) for pid in pids)
@@ -163,7 +175,7 @@ def check_beside(
     stop = threading.Event()
 
     def watch() -> None:
-        while not stop.wait(0.02):
+        while not stop.wait(0.05):
             grown.append(sum(procs.rss_kib(pid) for pid in pids) - before)
 
     watcher = threading.Thread(target=watch)
@@ -179,7 +191,7 @@ def check_beside(
         "p99 %.2f ms quiet, %.2f ms beside, in all %.2f ms, " % tuple(figures)
         + f"{len(beside)} requests, {max(grown)} KiB more"
     )
-    assert figures[1] <= 2 * figures[0] + slow(30)
+    assert figures[1] <= 2 * figures[0] + slow(GRAIN_MS)
     assert figures[2] <= 2 * figures[0] + slow(500)
     return abusers.lived, max(grown)
 
@@ -189,7 +201,7 @@ def test_a_thousand_dripping_connections_harm_nobody_and_are_closed_in_time(
 ) -> None:
     allow_files(4096)
     server = serve(shop_db.socket, start_fetchd, 2, request_timeout="2s", connections=2000)
-    lived, grown = check_beside(server, "drip", 1000, "", 4.5)
+    lived, grown = check_beside(server, shop_db, "drip", 1000, "", 4.5)
     print(f"lived {min(lived):.2f} to {max(lived):.2f} s")
     assert len(lived) == 1000
     assert all(1.9 <= each <= 2.0 + slow(2.0) for each in lived)
@@ -207,9 +219,9 @@ def test_a_hundred_deaf_connections_harm_nobody_and_are_closed_in_time(
         output_timeout="2s",
     )  # fmt: skip
     keys = " ".join(str(n) for n in range(1, 51))  # about 25 KB
-    _, grown = check_beside(server, "deaf", 100, f"fetch {keys}", 4.5)
-    # each: its soft bound, the answer over it, and what 128 requests of 50 keys weigh
-    assert SLOW > 1 or grown <= 100 * (64 + 64 + 1024)
+    _, grown = check_beside(server, shop_db, "deaf", 100, f"fetch {keys}", 4.5)
+    # each: its soft bound of requests and items, and as much again of answer over it
+    assert SLOW > 1 or grown <= 100 * (64 + 128)
     with Client(server.address) as client:
         assert client.wait_stat("output_closed", 100) == 100
         wait_until(lambda: client.stats()["curr_connections"] == 1, 5)

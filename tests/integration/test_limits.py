@@ -12,9 +12,10 @@ from typing import Any, Callable
 import pytest
 
 from harness import procs
-from harness.fetchd import Fetchd, Value, shop
+from harness.fetchd import Fetchd, Value, database, shop
 from harness.locks import locked
 from harness.mariadb import MariaDB
+from harness.resp import RespClient
 from harness.wait import SLOW, elapsed_ms, slow, wait_until
 from harness.wire import Client, wait_read_by_server
 
@@ -172,6 +173,37 @@ def test_ids_beyond_the_queue_fail_at_once_and_the_others_are_served(
     assert other.fetch(*range(2001, 2051)).items == 50
     stats = other.stats()
     assert stats["fail_overload"] == 51 and stats["queued_ids"] == 0
+
+
+def test_a_worker_that_holds_enough_says_so_at_once_in_each_dialect(
+    own_db: MariaDB, start_fetchd: Start
+) -> None:
+    config = shop(own_db.socket, workers=1)
+    config.limits = {"memory": "1M", "output_soft": "8M"}
+    config.databases["other"] = database(own_db.socket)  # its connection is not held up
+    config.sources["free"] = {"database": "other", "table": "big", "key": "id"}
+    server = start_fetchd(config)
+    client, other = server.client(), server.client()
+    assert client.fetch(1, "free:1").items == 2
+    with locked(own_db, "shop.items"):
+        first = client.ask_fetch([1])
+        second = client.ask_fetch(["free:7"] * 8)  # 1.6 MB that wait for their turn
+        other.wait_stat("held_bytes", 1_600_000)
+        start = time.monotonic()
+        assert other.ask(b"#b fetch free:1").startswith(b"#b ERROR busy ")
+        assert other.ask(b"get free:1") == b"END"
+        assert other.ask(b"ping") == b"PONG"
+        with RespClient(server.address) as resp:
+            assert resp.call("MGET", "free:1", "x") == [
+                "OVERLOAD too many ids wait already", "BADID not an id of this source",
+            ]  # fmt: skip
+        assert elapsed_ms(start) <= slow(200)
+    assert client.read_answer(first).items == 1
+    assert client.read_answer(second).items == 8
+    assert other.fetch("free:1").items == 1
+    stats = other.stats()
+    assert stats["held_bytes"] < 1000  # the question itself
+    assert (stats["busy"], stats["protocol_errors"]) == (3, 0)
 
 
 def test_requests_beyond_the_pipeline_wait_and_are_all_answered(

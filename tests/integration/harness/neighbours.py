@@ -88,6 +88,20 @@ def go_first(pid: int, rank: int = 1) -> None:
         os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(rank))
 
 
+@contextlib.contextmanager
+def all_first(*pids: int) -> Iterator[None]:
+    """The same for every thread of some processes, for a while."""
+    tasks = [int(task.name) for pid in pids for task in Path(f"/proc/{pid}/task").iterdir()]
+    for task in tasks:
+        go_first(task)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            with contextlib.suppress(OSError):  # it has ended
+                os.sched_setscheduler(task, os.SCHED_OTHER, os.sched_param(0))
+
+
 def run_delay_ms(pid: int) -> float:
     """How long a process waited for a core although it could have run."""
     text = Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii")
