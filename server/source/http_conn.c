@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define QUIET_AFTER (20 * USEC_PER_MSEC)
+
 static void conn_on_read(evutil_socket_t fd, short what, void *arg);
 static void conn_on_write(evutil_socket_t fd, short what, void *arg);
 
@@ -272,12 +274,14 @@ conn_on_connected(struct http_conn *c, bool late)
         conn_handshake(c);
 }
 
-/* Nothing came since the last look?  A word that is on its way already must not be taken
- * for the answer to what is asked next, and an end is seen before anything is lost. */
+/* Did nothing come since the loop last looked?  A 408 that says the idle time is over must
+ * not be taken for the answer to what is asked next, and an end is better seen before a
+ * request is lost.  One that was busy a moment ago is not worth the system call. */
 static bool
 conn_is_quiet(struct http_conn *c)
 {
-    return conn_receive_some(c) == -1 && errno == EAGAIN;
+    return clock_now() - c->idle_since < QUIET_AFTER ||
+           (conn_receive_some(c) == -1 && errno == EAGAIN);
 }
 
 void
