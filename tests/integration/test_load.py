@@ -170,10 +170,11 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     subprocess.run([DEV_DB, "stop", str(folder)], check=False, stdout=subprocess.DEVNULL)
 
 
-def load_test(database: Path, *words: str) -> list[str]:
+def load_test(database: Path | None, *words: str) -> list[str]:
     """A run of a moment."""
     return [
-        *[LOAD_TEST, "--no-build", "--build", BUILD, "--database", str(database)],
+        *[LOAD_TEST, "--no-build", "--build", BUILD],
+        *(["--database", str(database)] if database else []),
         *["--rows", "2000", "--rounds", "1", "--seconds", "0.2", "--ids", "10"],
         *["--connections", "4", "--zipf", "0.99", "--pin", "none", "--deadline", "20s"],
         *words,
@@ -245,12 +246,14 @@ def begotten(run: subprocess.Popen[str], mark: str) -> list[int]:
 def test_nothing_is_left_behind_when_it_is_interrupted(
     tmp_path: Path, how: signal.Signals
 ) -> None:
+    scratch = tmp_path / "t"
+    scratch.mkdir()
     mark = f"FETCHD_TEST_MARK={os.getpid()}-{how}-{time.monotonic_ns()}"
     name, value = mark.split("=")
-    words = load_test(tmp_path / "db", "--compare", EVERYTHING)
+    words = load_test(None, "--compare", EVERYTHING)
     run = subprocess.Popen(
         words + ["--seconds", "30"],
-        env={**os.environ, name: value},
+        env={**os.environ, name: value, "TMPDIR": str(scratch)},
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -267,6 +270,7 @@ def test_nothing_is_left_behind_when_it_is_interrupted(
         run.send_signal(how)
         run.wait(slow(20))
         wait_until(lambda: not begotten(run, mark), 20, "everything to end")
+        assert os.listdir(scratch) == []
     finally:
         for pid in begotten(run, mark):
             procs.kill_if_alive(pid)

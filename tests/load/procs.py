@@ -1,7 +1,8 @@
 """procs.py - processes: where they run, what they cost, how they end.
 
 Promise: nothing outlives load-test, however it ends.  Servers get the kernel's word that
-they die with it; the database, which is a daemon, has a guard that sees its pipe close.
+they die with it; the database, which is a daemon, and the files have a guard that sees
+its pipe close.
 """
 import contextlib
 import ctypes
@@ -9,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -80,13 +82,15 @@ def run(command, what):
         raise Failure(f"{what} failed:\n{done.stdout.rstrip()}")
 
 
-def guard(command):
-    """Runs 'command' when we are gone, or when the guard is told with its pipe."""
-    return subprocess.Popen(["/bin/sh", "-c", 'read -r _; exec "$@" >/dev/null 2>&1',
-                             "guard", *command],
-                            stdin=subprocess.PIPE, start_new_session=True)
-
-
-def end_guard(process):
-    process.stdin.close()
-    process.wait()
+def scratch(stack, dev_db, database):
+    """A directory for this run alone.  A guard stops the database, this one or what runs
+    in db below the directory, and removes the directory, when the run is over or its
+    process gone."""
+    folder = tempfile.mkdtemp(prefix="fetchd-load-")
+    words = 'read -r _; "$1" stop "$2" >/dev/null 2>&1; rm -rf "$3"'
+    guard = subprocess.Popen(["/bin/sh", "-c", words, "guard", dev_db,
+                              database or os.path.join(folder, "db"), folder],
+                             stdin=subprocess.PIPE, start_new_session=True)
+    stack.callback(guard.wait)
+    stack.callback(guard.stdin.close)
+    return folder

@@ -6,7 +6,6 @@ everything in memory, and hold the same items.
 """
 import os
 import re
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -46,31 +45,35 @@ class Database:
 
     def __init__(self, args, stack):
         self.dev_db = os.path.join(TOP, "scripts", "dev-db")
-        self.folder = args.database or tempfile.mkdtemp(prefix="fetchd-load-")
-        self.folder = os.path.abspath(self.folder)
+        self.folder = args.database and os.path.abspath(args.database)
         self.port = None
-        if args.database is None:
-            stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.start(args, stack)
-        with open(os.path.join(self.folder, "mysqld.pid"), encoding="ascii") as f:
-            self.pid = int(f.read())
+        self.pid = self.read_pid()
         if args.transport == "tcp":
             with open(os.path.join(self.folder, "port"), encoding="ascii") as f:
                 self.port = int(f.read())
         self.socket = os.path.join(self.folder, "mysqld.sock")
         self.options = (["--port", str(self.port)] if self.port else
                         ["--socket", self.socket])
-        if self.running:
-            stack.callback(procs.pin_process, self.pid, os.sched_getaffinity(self.pid))
+
+    def read_pid(self):
+        with open(os.path.join(self.folder, "mysqld.pid"), encoding="ascii") as f:
+            return int(f.read())
+
+    def running(self):
+        return self.folder and subprocess.run(
+            [self.dev_db, "status", self.folder], check=False,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
     def start(self, args, stack):
-        status = subprocess.run([self.dev_db, "status", self.folder], check=False,
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.running = status.returncode == 0
-        if not self.running:
+        if self.running():
+            stack.callback(procs.pin_process, self.read_pid(),
+                           os.sched_getaffinity(self.read_pid()))
+            args.scratch = procs.scratch(stack, self.dev_db, None)
+        else:
+            args.scratch = procs.scratch(stack, self.dev_db, self.folder)
+            self.folder = self.folder or os.path.join(args.scratch, "db")
             say(f"load-test: starting MariaDB in {self.folder}")
-            guard = procs.guard([self.dev_db, "stop", self.folder])
-            stack.callback(procs.end_guard, guard)
         # When it runs already, this only finds out whether it has what is needed.
         tcp = ["--tcp"] if args.transport == "tcp" else []
         procs.run([self.dev_db, "start", self.folder, "--no-data", "--rows",
@@ -95,8 +98,7 @@ class Server:
 
     def __init__(self, args, stack):
         self.args = args
-        self.folder = tempfile.mkdtemp(prefix="fetchd-load-")
-        stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self.folder = tempfile.mkdtemp(dir=args.scratch)
         self.log = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8",
                                                               errors="replace"))
         self.stack = stack
