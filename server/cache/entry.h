@@ -120,15 +120,14 @@ entry_at(const struct shard_view *v, size_t place, struct parts *parts, size_t *
     return entry;
 }
 
-/* Is it the entry of 'key'? */
+/* Is it the entry of 'key'?  The source's part of it is in the hash and in the sum. */
 static inline bool
 entry_is(const _Atomic uint64_t *entry, const struct parts *parts,
          const struct cache_key *key)
 {
     size_t i;
 
-    if (word_get(&entry[ENTRY_HASH]) != key->hash ||
-        word_get(&entry[ENTRY_SOURCE]) != key->source || parts->id != key->id.n)
+    if (word_get(&entry[ENTRY_HASH]) != key->hash || parts->id != key->id.n)
         return false;
     for (i = 0; i < words_of(key->id.n); i++) {
         if (word_get(&entry[ENTRY_WORDS + i]) != word_of(key->id.p, key->id.n, i))
@@ -137,13 +136,13 @@ entry_is(const _Atomic uint64_t *entry, const struct parts *parts,
     return true;
 }
 
-/* The checksum of an entry without its marks; its item is copied to 'to', unless that is
- * NULL. */
+/* The checksum of an entry of 'source' without its marks; its item is copied to 'to',
+ * unless that is NULL. */
 static inline uint32_t
 entry_sum_item(const struct cache *c, const _Atomic uint64_t *entry,
-               const struct parts *p, char *to)
+               const struct parts *p, uint64_t source, char *to)
 {
-    return c->checksum->copy(~0u, entry + ENTRY_SIZES,
+    return c->checksum->copy((uint32_t)(source ^ source >> 32), entry + ENTRY_SIZES,
                              ENTRY_WORDS - ENTRY_SIZES + words_of(p->id), p->item, to);
 }
 

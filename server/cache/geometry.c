@@ -15,14 +15,16 @@
  */
 #include "server/cache/geometry.h"
 
-#define PAIR_BYTES (2 * sizeof(struct index_line)) /* shards and pairs begin at these */
+#define SET_BYTES \
+    (SET_LINES * sizeof(struct index_line)) /* shards and sets begin at these */
 #define SHARD_BYTES ((size_t)4 << 20)
 #define SHARDS_MAX 256
-/* One index slot for so many bytes of entries: entries are 300 bytes and more for the
- * most part, and at two thirds full one pair in a thousand overflows. */
-#define BYTES_A_SLOT 160
-#define BYTES_A_GHOST 256
-#define SMALL_PART 10 /* the small ring is a tenth */
+/* One index slot for so many bytes of entries.  With entries of 350 bytes the index is 63 %
+ * full, and one set in 150 overflows (its least read entry goes); with smaller ones the
+ * index decides how many there are. */
+#define BYTES_A_SLOT 220
+#define BYTES_A_GHOST 512
+#define SMALL_PART 32 /* the small ring is a twentieth */
 
 static size_t
 round_up(size_t n, size_t to)
@@ -44,12 +46,12 @@ power_within(size_t n, size_t min, size_t max)
 static void
 divide_shard(struct geometry *g)
 {
-    size_t data = g->shard_bytes - PAIR_BYTES, line = CACHE_LINE, room;
+    size_t data = g->shard_bytes - SET_BYTES, line = CACHE_LINE, room;
 
-    g->npairs = data / (2 * INDEX_SLOTS * BYTES_A_SLOT);
+    g->nsets = data / (SET_LINES * INDEX_SLOTS * BYTES_A_SLOT);
     g->nghosts = data / (BYTES_A_GHOST * GHOST_GROUP);
-    g->index = round_up(sizeof(struct shard), PAIR_BYTES);
-    g->ghosts = g->index + g->npairs * 2 * sizeof(struct index_line);
+    g->index = round_up(sizeof(struct shard), SET_BYTES);
+    g->ghosts = g->index + g->nsets * SET_BYTES;
     g->ring[RING_SMALL] = g->ghosts + g->nghosts * line;
     room = (g->shard_bytes - g->ring[RING_SMALL]) / line * line;
     g->ring_bytes[RING_SMALL] = room / SMALL_PART / line * line;
@@ -72,7 +74,7 @@ geometry_make(struct geometry *g, size_t bytes, size_t capacity)
     g->inval = round_up(g->epochs + g->capacity * sizeof(uint64_t), CACHE_LINE);
     g->leases = g->inval + g->ninval * sizeof(uint64_t);
     g->shards = round_up(g->leases + g->nleases * sizeof(struct shared_lease), 4096);
-    g->shard_bytes = (g->bytes - g->shards) / g->nshards / PAIR_BYTES * PAIR_BYTES;
+    g->shard_bytes = (g->bytes - g->shards) / g->nshards / SET_BYTES * SET_BYTES;
     divide_shard(g);
 }
 
@@ -98,7 +100,7 @@ geometry_stamp(const struct geometry *g)
         g->nshards,
         g->shard_bytes,
         g->index,
-        g->npairs,
+        g->nsets,
         g->ghosts,
         g->nghosts,
         g->ring[RING_SMALL],
@@ -114,6 +116,7 @@ geometry_stamp(const struct geometry *g)
         sizeof(struct index_line),
         offsetof(struct index_line, visits),
         INDEX_SLOTS,
+        SET_LINES,
         UNIT,
         ENTRY_WORDS,
         GHOST_GROUP,

@@ -9,8 +9,8 @@
  *     head | epochs | inval | leases | shard 0 | shard 1 | ...
  *     shard: head | index | ghosts | small ring | main ring
  *
- * The index is made of pairs of lines of 64 bytes; a key has one pair, so a look-up
- * reads at most two neighbouring lines.  An entry lies in a ring, in one piece.
+ * The index is made of sets of four lines of 64 bytes; a key has one set, and one line of
+ * it that is filled and looked at first.  An entry lies in a ring, in one piece.
  */
 #ifndef SERVER_CACHE_LAYOUT_H
 #define SERVER_CACHE_LAYOUT_H
@@ -69,13 +69,15 @@ struct shard {
     _Atomic uint64_t not_stored;
     _Atomic uint64_t refused;
     _Atomic uint64_t wiped;
-    _Atomic uint64_t spare[4];
+    _Atomic uint64_t forgotten; /* bytes that became ghosts */
+    _Atomic uint64_t spare[3];
 };
 
 /* Seven entries' places and, in the same line, how often each was read of late: a reader
  * that writes its one byte has the line already. */
 #define INDEX_SLOTS 7
-#define VISITS_MAX 3
+#define SET_LINES 4 /* where a key may be */
+#define VISITS_MAX 7
 
 struct index_line {
     _Atomic uint64_t slots[INDEX_SLOTS];
@@ -92,7 +94,7 @@ struct index_line {
 #define SLOT_TAG_MASK 0xffffffu
 #define SLOT_LINES_MAX 127u
 
-#define UNIT 16 /* entries begin at multiples of it */
+#define UNIT 8 /* entries begin at multiples of it */
 
 static inline uint64_t
 slot_make(size_t place, uint64_t hash, size_t bytes)
@@ -130,13 +132,12 @@ slot_broken(uint64_t slot)
 }
 
 /* An entry's first words; the id, the item and the marks follow, each padded with zeros
- * to whole words.  The checksum covers all from 'sizes' on. */
+ * to whole words.  The checksum covers the source's fingerprint and all from 'sizes' on. */
 enum entry_word {
-    ENTRY_FRAME, /* units 24 | filler 8 | check 32: how to step over it */
-    ENTRY_SEQ,   /* sequence 32 | checksum 32; odd: being written */
-    ENTRY_SIZES, /* item 32 | id 8 | kind 8 | marks 16 */
+    ENTRY_FRAME, /* check 32 | filler 1 | units 31: how to step over it */
+    ENTRY_SEQ,   /* checksum 32 | sequence 32; odd: being written */
+    ENTRY_SIZES, /* marks 16 | kind 8 | id 8 | item 32 */
     ENTRY_HASH,
-    ENTRY_SOURCE,
     ENTRY_ASKED,
     ENTRY_WORDS,
 };
@@ -156,7 +157,7 @@ struct geometry {
     size_t nshards;
     size_t shard_bytes;
     size_t index; /* in the shard */
-    size_t npairs;
+    size_t nsets;
     size_t ghosts;
     size_t nghosts; /* groups of GHOST_GROUP */
     size_t ring[RINGS];

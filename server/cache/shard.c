@@ -70,8 +70,8 @@ shard_wipe(const struct shard_view *v)
 struct index_line *
 shard_line(const struct shard_view *v, uint64_t hash)
 {
-    size_t pair = (size_t)((hash >> 24 & 0xffffffff) * v->c->at.npairs >> 32);
+    size_t set = (size_t)((hash >> 24 & 0xffffffff) * v->c->at.nsets >> 32);
 
-    return (struct index_line *)(void *)(v->base + v->c->at.index) + pair * 2 +
-           (hash >> 23 & 1);
+    return (struct index_line *)(void *)(v->base + v->c->at.index) + set * SET_LINES +
+           (hash >> 22 & (SET_LINES - 1));
 }

@@ -11,7 +11,7 @@
 
 #include "server/cache/layout.h"
 
-#define PAIR_SLOTS ((size_t)2 * INDEX_SLOTS)
+#define SET_SLOTS ((size_t)SET_LINES * INDEX_SLOTS)
 
 /* A shard as this process sees it, for the length of one call. */
 struct shard_view {
@@ -33,25 +33,25 @@ void shard_wipe(const struct shard_view *v);
 /* The line of the index that is looked at first for 'hash'. */
 struct index_line *shard_line(const struct shard_view *v, uint64_t hash);
 
-/* The other one of its pair: pairs lie at multiples of two lines. */
+/* The lines of its set in the order in which they are looked at: 0 is 'line' itself.
+ * Sets lie at multiples of their size. */
 static inline struct index_line *
-pair_other(struct index_line *line)
+set_line(struct index_line *line, size_t i)
 {
-    return (struct index_line *)((uintptr_t)line ^ sizeof(struct index_line));
+    return (struct index_line *)((uintptr_t)line ^ i * sizeof(struct index_line));
 }
 
-/* Slot 'i' of the pair whose first line is 'line'. */
+/* Slot 'i' of the set, beginning with those of 'line'. */
 static inline _Atomic uint64_t *
-pair_slot(struct index_line *line, size_t i)
+set_slot(struct index_line *line, size_t i)
 {
-    return i < INDEX_SLOTS ? &line->slots[i] : &pair_other(line)->slots[i - INDEX_SLOTS];
+    return &set_line(line, i / INDEX_SLOTS)->slots[i % INDEX_SLOTS];
 }
 
 static inline _Atomic uint8_t *
-pair_visits(struct index_line *line, size_t i)
+set_visits(struct index_line *line, size_t i)
 {
-    return i < INDEX_SLOTS ? &line->visits[i]
-                           : &pair_other(line)->visits[i - INDEX_SLOTS];
+    return &set_line(line, i / INDEX_SLOTS)->visits[i % INDEX_SLOTS];
 }
 
 /* Changes a slot from 'old' to 'new'; false: it was not 'old' any more. */

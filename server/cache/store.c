@@ -57,7 +57,8 @@ read_marks(const struct reading *r, uint32_t crc, struct cache_hit *hit)
 }
 
 static enum cache_verdict
-read_body(const struct reading *r, struct buf *out, struct cache_hit *hit)
+read_body(const struct reading *r, uint64_t source, struct buf *out,
+          struct cache_hit *hit)
 {
     const struct parts *p = &r->parts;
     char none, *to = &none;
@@ -67,7 +68,7 @@ read_body(const struct reading *r, struct buf *out, struct cache_hit *hit)
         return CACHE_MISS;
     hit->len = p->item;
     hit->nmarks = p->nmarks;
-    crc = entry_sum_item(r->c, r->entry, p, to);
+    crc = entry_sum_item(r->c, r->entry, p, source, to);
     crc = read_marks(r, crc, hit);
     if (!reading_holds(r) || crc != r->seq >> 32)
         return CACHE_MISS;
@@ -97,7 +98,7 @@ read_slot(const struct shard_view *v, const _Atomic uint64_t *slot, uint64_t wor
      * buffer. */
     if (hit->asked_at <= times_flushed(v->c) || !reading_holds(&r))
         return CACHE_MISS;
-    return read_body(&r, out, hit);
+    return read_body(&r, key->source, out, hit);
 }
 
 /* The slots of one line. */
@@ -130,10 +131,12 @@ store_read(const struct cache *c, const struct cache_key *key, struct buf *out,
            struct cache_hit *hit)
 {
     struct shard_view v = shard_of(c, key->hash);
-    enum cache_verdict verdict = read_line(&v, key->line, key, out, hit);
+    enum cache_verdict verdict = CACHE_MISS;
+    size_t i;
 
-    return verdict != CACHE_MISS ? verdict
-                                 : read_line(&v, pair_other(key->line), key, out, hit);
+    for (i = 0; i < SET_LINES && verdict == CACHE_MISS; i++)
+        verdict = read_line(&v, set_line(key->line, i), key, out, hit);
+    return verdict;
 }
 
 void
@@ -154,7 +157,7 @@ store_prefetch(const struct cache *c, const struct cache_key *key)
             __builtin_prefetch(v.base + slot_place(word) + k * CACHE_LINE);
         return;
     }
-    __builtin_prefetch(pair_other(line));
+    __builtin_prefetch(set_line(line, 1));
 }
 
 bool
@@ -165,8 +168,8 @@ store_drop(const struct cache *c, uint64_t hash)
     bool dropped = false;
     size_t i;
 
-    for (i = 0; i < PAIR_SLOTS; i++) {
-        _Atomic uint64_t *slot = pair_slot(line, i);
+    for (i = 0; i < SET_SLOTS; i++) {
+        _Atomic uint64_t *slot = set_slot(line, i);
         uint64_t word = atomic_load(slot);
 
         /* It fails only when the writer has just moved the entry or made it pending;

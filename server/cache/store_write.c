@@ -67,9 +67,10 @@ stage_marks(uint64_t *to, const struct entry *e, const struct parts *p)
 }
 
 static uint32_t
-sum_of(const struct cache *c, _Atomic uint64_t *entry, const struct parts *p)
+sum_of(const struct cache *c, _Atomic uint64_t *entry, const struct parts *p,
+       uint64_t source)
 {
-    return entry_sum_marks(c, entry, p, entry_sum_item(c, entry, p, NULL), NULL);
+    return entry_sum_marks(c, entry, p, entry_sum_item(c, entry, p, source, NULL), NULL);
 }
 
 /* An entry ready to be written: in our own memory, because a sum taken from the shared
@@ -96,13 +97,12 @@ stage(struct cache *c, const struct entry *e, struct staged *s)
         return false;
     words[ENTRY_SIZES] = parts_pack(&s->parts);
     words[ENTRY_HASH] = e->key->hash;
-    words[ENTRY_SOURCE] = e->key->source;
     words[ENTRY_ASKED] = e->asked_at;
     to = stage_bytes(words + ENTRY_WORDS, e->key->id.p, s->parts.id);
     to = stage_bytes(to, e->item.p, s->parts.item);
     stage_marks(to, e, &s->parts);
     s->words = words;
-    s->sum = sum_of(c, (_Atomic uint64_t *)words, &s->parts);
+    s->sum = sum_of(c, (_Atomic uint64_t *)words, &s->parts, e->key->source);
     return true;
 }
 
@@ -137,23 +137,23 @@ choose_slot(const struct shard_view *v, uint64_t hash, uint64_t *word,
     size_t i, best = 0;
     unsigned rank, best_rank = ~0u;
 
-    for (i = 0; i < PAIR_SLOTS; i++) {
-        uint64_t found = atomic_load(pair_slot(line, i));
+    for (i = 0; i < SET_SLOTS; i++) {
+        uint64_t found = atomic_load(set_slot(line, i));
 
         if (slot_matches(found, hash))
             rank = 0;
         else if (found == 0 || slot_broken(found))
             rank = 1;
         else
-            rank = 2u + atomic_load_explicit(pair_visits(line, i), memory_order_relaxed);
+            rank = 2u + atomic_load_explicit(set_visits(line, i), memory_order_relaxed);
         if (rank < best_rank) {
             best = i;
             best_rank = rank;
             *word = found;
         }
     }
-    *visits = pair_visits(line, best);
-    return pair_slot(line, best);
+    *visits = set_visits(line, best);
+    return set_slot(line, best);
 }
 
 /* Is there an entry of the key that may be written over, or left because it is newer? */
@@ -180,7 +180,7 @@ look_at_existing(const struct shard_view *v, uint64_t word, const struct staged 
         return EXISTING_NONE;
     asked_at = word_get(&entry[ENTRY_ASKED]);
     if (asked_at > e->asked_at && asked_at > times_key(v->c, e->key->hash) &&
-        sum_of(v->c, entry, &old) == word_get(&entry[ENTRY_SEQ]) >> 32)
+        sum_of(v->c, entry, &old, e->key->source) == word_get(&entry[ENTRY_SEQ]) >> 32)
         return EXISTING_NEWER;
     /* Not into a much larger one: its rest would be lost for good. */
     return need <= *bytes && *bytes <= need + need / 4 + CACHE_LINE ? EXISTING_FITS
