@@ -11,6 +11,9 @@
 
 #include <stdlib.h>
 
+/* What a line of a reply has beside its item: a word, a key, an end. */
+#define LINE_GUESS 32
+
 /* Is it simple enough, and is it its turn? */
 static bool
 hits_may_answer(const struct client *c, const struct command *command)
@@ -18,6 +21,16 @@ hits_may_answer(const struct client *c, const struct command *command)
     return command->kind == COMMAND_FETCH && command->nkeys <= LOOK_MAX &&
            !command->trace && !command->fresh &&
            (command->tag_len > 0 || list_empty(&c->requests));
+}
+
+/* At once what the reply takes, about: growing by doubling would copy it twice over.  If
+ * there is no memory the reply itself will say so. */
+static void
+hits_make_room(struct client *c, const struct look *look)
+{
+    char *room = buf_reserve(&c->out, buf_size(&look->bytes) + look->n * LINE_GUESS);
+
+    (void)room;
 }
 
 bool
@@ -36,6 +49,7 @@ hits_answer(struct client *c, const struct command *command, usec_t now)
     look_up(w, &w->look, w->hits, n, command, now);
     if (w->look.known < n || buf_size(&w->look.bytes) > w->config->reply_max_bytes)
         return false;
+    hits_make_room(c, &w->look);
     request_count(w, command);
     request_count_fates(w, command, w->hits, n);
     request_reply(c, &reply, w->hits, n);

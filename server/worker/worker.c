@@ -24,6 +24,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,9 @@
 #include <unistd.h>
 
 #define BEAT (250 * USEC_PER_MSEC)
+
+/* Free memory that a worker keeps for the next replies. */
+#define MALLOC_KEEP (4 << 20)
 
 /* What an orphan may still spend on its clients. */
 #define ORPHAN_DRAIN (500 * USEC_PER_MSEC)
@@ -345,6 +349,15 @@ worker_run(struct worker *w)
     }
 }
 
+/* Replies come and go: giving their pages back to the kernel after each and faulting
+ * them in again cost a tenth of a worker's time (measured with 100 hits a request). */
+static void
+worker_keep_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, MALLOC_KEEP);
+    mallopt(M_TRIM_THRESHOLD, MALLOC_KEEP);
+}
+
 int
 worker_main(const struct worker_heritage *heritage)
 {
@@ -356,6 +369,7 @@ worker_main(const struct worker_heritage *heritage)
     };
 
     w.metrics = slot_metrics(w.slot);
+    worker_keep_memory();
     slot_claim(w.slot, (int)getpid(), clock_now());
     srand48((long)getpid() ^ (long)clock_now());
     if (worker_open(&w)) {
