@@ -40,15 +40,17 @@ class Closed(AssertionError):
 class Reply:
     """One position of an answer."""
 
-    status: bytes  # ITEM, MISS or FAIL
+    status: bytes  # ITEM, STALE, MISS or FAIL
     key: bytes
     rest: bytes  # the JSON, nothing, or the code
+    age_ms: int = 0  # of a STALE one
 
     @property
     def item(self) -> dict[str, Any]:
         """The item through the strict parser."""
-        assert (
-            self.status == b"ITEM"
+        assert self.status in (
+            b"ITEM",
+            b"STALE",
         ), f"{self.key!r} is {self.status!r} {self.rest[:80]!r}"
         value = strict.parse(self.rest)
         assert isinstance(value, dict)
@@ -88,18 +90,23 @@ def _untag(line: bytes, tag: bytes) -> bytes:
 def parse_reply(line: bytes, key: bytes) -> Reply:
     """One answer line, checked against the key it must be about."""
     status, _, tail = line.partition(b" ")
-    assert status in (b"ITEM", b"MISS", b"FAIL"), f"not an answer line: {line[:120]!r}"
+    assert status in (b"ITEM", b"STALE", b"MISS", b"FAIL"), f"not an answer line: {line[:120]!r}"
     echoed, rest = tail[: len(key)], tail[len(key) :]
     assert echoed == key, f"asked for {key!r}, got {line[:120]!r}"
     if status == b"MISS":
         assert rest == b"", f"text after a MISS: {line[:120]!r}"
         return Reply(status, key, b"")
     assert rest[:1] == b" ", f"asked for {key!r}, got {line[:120]!r}"
+    age = b"0"
+    if status == b"STALE":
+        age, _, rest = rest[1:].partition(b" ")
+        assert age.isdigit(), f"no age: {line[:120]!r}"
+        rest = b" " + rest
     if status == b"FAIL":
         assert rest[1:] in FAIL_CODES, f"unknown failure code: {line[:120]!r}"
     else:
         assert rest[1:2] == b"{" and rest[-1:] == b"}", f"not an object: {line[:120]!r}"
-    return Reply(status, key, rest[1:])
+    return Reply(status, key, rest[1:], int(age))
 
 
 def parse_answer(
@@ -116,7 +123,8 @@ def parse_answer(
         int(found.group(n)) for n in (1, 2, 3)
     )
     seen = [
-        sum(r.status == s for r in answer.replies) for s in (b"ITEM", b"MISS", b"FAIL")
+        sum(r.status in s for r in answer.replies)
+        for s in ((b"ITEM", b"STALE"), (b"MISS",), (b"FAIL",))
     ]
     assert seen == [answer.items, answer.misses, answer.failures], (seen, answer.done)
     return answer
