@@ -12,6 +12,7 @@ from typing import Any, Callable, Iterator
 import pytest
 
 from harness import strict
+from harness.everywhere import check_everywhere
 from harness.fetchd import Config, Fetchd, database
 from harness.mariadb import MariaDB
 from harness.wire import Client
@@ -310,6 +311,7 @@ def test_every_value_is_what_mariadb_says(
         assert strict.same(
             reply.item, row
         ), f"{str(reply.item)[:300]}\nMariaDB: {str(row)[:300]}"
+    check_everywhere(exact.address, {reply.key: reply.rest for reply in answer.replies})
 
 
 def _own(db: MariaDB, start: Callable[..., Fetchd], **source: Any) -> Client:
