@@ -3,8 +3,6 @@
  */
 #include "tests/unit/view_fixture.h"
 
-#include "server/source/lookup.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -13,7 +11,6 @@
 
 #include <cmocka.h>
 
-#define START (1000 * USEC_PER_SEC)
 #define PATIENCE (100 * USEC_PER_MSEC)
 
 static struct larder *
@@ -102,7 +99,8 @@ kitchen_setup(void **state)
 
     if (k == NULL)
         return -1;
-    k->now = START;
+    k->now = clock_now();
+    k->max_age = LOOKUP_ANY_AGE;
     k->config.sources = k->sources;
     k->config.nsources = NSHOPS;
     k->config.views = &k->view;
@@ -129,8 +127,10 @@ kitchen_teardown(void **state)
     struct kitchen *k = *state;
     size_t i;
 
-    for (i = 0; i < k->nguests; i++)
+    for (i = 0; i < k->nguests; i++) {
         view_item_free(&k->guests[i].item);
+        item_pack_unref(&k->guests[i].held);
+    }
     for (i = 0; i < NSHOPS; i++) {
         while (k->larders[i].nheld > 0)
             kitchen_done(k, (enum shop)i, BATCH_FAILED);
@@ -140,6 +140,7 @@ kitchen_teardown(void **state)
     assert_int_equal(views_due(k->views), 0);
     views_free(&k->views);
     assert_null(k->views);
+    cache_free(&k->cache);
     assert_int_equal(metrics_get(&k->metrics, METRIC_queued_ids), 0);
     free(k);
     return 0;
@@ -193,6 +194,36 @@ kitchen_key(struct kitchen *k, struct config_part *p, size_t of, const char *pat
     p->key_path = path;
 }
 
+void
+kitchen_keep(struct kitchen *k, const struct lookup_policy *policy)
+{
+    size_t i;
+
+    k->cache = cache_new(4 * CACHE_BYTES_MIN, 2);
+    assert_non_null(k->cache);
+    cache_join(k->cache, 0);
+    for (i = 0; i < NSHOPS; i++) {
+        k->source_list[i]->fingerprint = i + 1;
+        lookup_init(&k->lookups[i], k->cache, k->source_list[i], policy);
+        loader_use_lookup(k->loaders[i], &k->lookups[i]);
+    }
+}
+
+void
+kitchen_stock(struct kitchen *k, enum shop s, const char *id, const char *json,
+              usec_t age)
+{
+    struct cache_key key;
+
+    lookup_key(&k->lookups[s], span_str(id), &key);
+    if (json == NULL)
+        assert_int_equal(lookup_keep_absent(&k->lookups[s], &key, k->now - age),
+                         LEASE_ABSENT);
+    else
+        assert_int_equal(lookup_keep(&k->lookups[s], &key, k->now - age, span_str(json)),
+                         LEASE_STORED);
+}
+
 static void
 on_answer(struct loader_waiter *w, enum item_status status, struct span json,
           struct item_pack *pack)
@@ -204,6 +235,8 @@ on_answer(struct loader_waiter *w, enum item_status status, struct span json,
     g->status = status;
     assert_true(item_present(status) ? pack != NULL : pack == NULL && json.n == 0);
     g->bytes = json.p;
+    if (g->hold && pack != NULL)
+        g->held = item_pack_ref(pack);
     g->json_len = json.n;
     if (json.n < sizeof(g->json))
         memcpy(g->json, json.p == NULL ? "" : json.p, json.n);
@@ -221,7 +254,7 @@ kitchen_order_fields(struct kitchen *k, const char *id, const struct span *field
     struct guest *g = &k->guests[k->nguests++];
     const struct view_asker asker = { .flows = k->flows,
                                       .deadline = k->now + PATIENCE,
-                                      .max_age = LOOKUP_ANY_AGE,
+                                      .max_age = k->max_age,
                                       .fields = fields,
                                       .nfields = n };
 

@@ -8,6 +8,7 @@
 #ifndef TESTS_UNIT_VIEW_FIXTURE_H
 #define TESTS_UNIT_VIEW_FIXTURE_H
 
+#include "server/source/lookup.h"
 #include "server/source/view.h"
 
 enum shop { ITEMS, STOCK, PRICE, VENDORS, NSHOPS };
@@ -33,6 +34,8 @@ struct guest {
     char json[400];
     size_t json_len;
     const char *bytes;
+    bool hold; /* holds on to its bytes, as a request does */
+    struct item_pack *held;
     size_t lacks;
     char missing[200];
 };
@@ -48,6 +51,9 @@ struct kitchen {
     struct loader_flow flows[NSHOPS];
     struct metrics metrics;
     struct views *views;
+    struct cache *cache; /* NULL: nothing is kept */
+    struct lookup lookups[NSHOPS];
+    usec_t max_age; /* of what the next guest takes */
     struct guest guests[KITCHEN_GUESTS];
     size_t nguests;
     usec_t now;
@@ -70,6 +76,13 @@ struct kitchen *kitchen_product(void **state);
 
 /* The part's key is the field 'path' of the part 'of'. */
 void kitchen_key(struct kitchen *k, struct config_part *p, size_t of, const char *path);
+
+/* What sources say is kept from now on, all under the same policy. */
+void kitchen_keep(struct kitchen *k, const struct lookup_policy *policy);
+
+/* Something is kept since 'age'; NULL: that there is none. */
+void kitchen_stock(struct kitchen *k, enum shop s, const char *id, const char *json,
+                   usec_t age);
 
 /* Asks for 'id' for a tenth of a second; nobody hears anything meanwhile. */
 struct guest *kitchen_order(struct kitchen *k, const char *id);
