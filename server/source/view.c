@@ -9,6 +9,7 @@
 #include "server/source/view_parts.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 static const struct view *
@@ -69,8 +70,10 @@ view_has_field(const struct source *s, struct span path)
 }
 
 static void
-describe_part(const struct config_part *p, struct buf *out)
+describe_part(const struct view_part *part, struct buf *out)
 {
+    const struct config_part *p = part->settings;
+
     buf_append_fmt(out, "%s=%s(%s", p->name, p->source,
                    p->required == SWITCH_YES ? "required" : "optional");
     if (p->merge == SWITCH_YES)
@@ -79,6 +82,8 @@ describe_part(const struct config_part *p, struct buf *out)
         buf_append_fmt(out, ",key=%s", p->key);
     if (p->budget_ms > 0)
         buf_append_fmt(out, ",budget=%ums", p->budget_ms);
+    if (part->left_out > 0)
+        buf_append_fmt(out, ",left_out=%" PRIu64, part->left_out);
     buf_append_char(out, ')');
 }
 
@@ -93,7 +98,7 @@ view_describe(const struct source *s, struct buf *out)
     for (i = 0; i < v->n; i++) {
         if (i > 0)
             buf_append_char(out, ',');
-        describe_part(v->parts[i].settings, out);
+        describe_part(&v->parts[i], out);
     }
 }
 

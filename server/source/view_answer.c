@@ -110,6 +110,7 @@ item_count_missing(const struct view_item *item)
 
         if (!part_missing(part))
             continue;
+        part_kind(part)->left_out++;
         metrics_add(m,
                     part->status == ITEM_MISS           ? METRIC_view_parts_absent
                     : part->status == ITEM_FAIL_TIMEOUT ? METRIC_view_parts_late

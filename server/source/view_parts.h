@@ -15,6 +15,7 @@ struct view_part {
     struct source *source;
     struct loader *loader;
     struct list on_budget; /* item_parts; every one has the same budget, so in order */
+    uint64_t left_out;     /* items of this worker told without it */
 };
 
 struct view {
