@@ -13,6 +13,7 @@ from harness.catalogue import ITEMS
 from harness.fetchd import Config, Fetchd, database
 from harness.mariadb import MariaDB
 from harness.resp import Failure, RespClient
+from harness.scenario import Scenario
 from harness.wire import Client
 
 SCHEMA = "views"
@@ -264,3 +265,21 @@ def test_an_items_size_is_bounded(
     client = start_fetchd(config).client()
     answer = client.fetch("twice:4", "twice:6", "big:6")  # 16 and 64 KiB
     assert answer.shorts == ["ITEM", "FAIL toobig", "ITEM"]
+
+
+def test_a_reload_brings_and_takes_views(
+    shelves: MariaDB, start_scenario: Callable[..., Scenario]
+) -> None:
+    config = shelf(shelves, workers=1, default="")
+    views, config.views = config.views, {}
+    server = start_scenario(config)
+    assert server.client().fetch("loose:9", "items:1").shorts == ["FAIL badid", "ITEM"]
+    config.views = views
+    server.rewrite(default="product")
+    server.reload()
+    assert server.client().fetch("loose:9", 1).shorts == ["ITEM", "ITEM"]
+    config.views = {"loose": views["loose"]}
+    server.rewrite(default="")
+    server.reload()
+    answer = server.client().fetch("loose:9", "product:1", 1)
+    assert answer.shorts == ["ITEM", "FAIL badid", "ITEM"]
