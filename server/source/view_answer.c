@@ -14,6 +14,8 @@
 /* Items of one turn share packs of about this size; what is held of one is small. */
 #define PACK_BYTES ((size_t)256 << 10)
 
+/* --- the judgement ------------------------------------------------------------------------------ */
+
 /* Without a required part: a MISS counts before a failure, because it is the last word. */
 static enum item_status
 judge_required(const struct view_item *item)

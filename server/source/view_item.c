@@ -107,15 +107,19 @@ part_shown(const struct view_item *item, size_t i)
 }
 
 /* Parts that are neither shown, nor required, nor the key of one that is, are left alone:
- * who asks for two columns does not wait for a price. */
+ * who asks for two columns does not wait for a price.  Without a required part any of them
+ * may be the one that tells whether there is an item. */
 static void
 item_skip(struct view_item *item)
 {
     const struct view *v = item->view;
+    bool any_required = false;
     size_t i, at;
 
     for (i = 0; i < v->n; i++)
-        item->parts[i].skipped = true;
+        any_required = any_required || part_required(&item->parts[i]);
+    for (i = 0; i < v->n; i++)
+        item->parts[i].skipped = any_required;
     for (i = 0; i < v->n; i++) {
         if (!part_required(&item->parts[i]) && !part_shown(item, i))
             continue;

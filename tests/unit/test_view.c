@@ -229,6 +229,25 @@ only_parts_that_will_be_shown_are_asked(void **state)
 }
 
 static void
+without_a_required_part_each_may_tell_whether_there_is_an_item(void **state)
+{
+    const struct span amount = SPAN("price.eur"), nothing = SPAN("nosuch");
+    struct kitchen *k = *state;
+    struct guest *first, *second;
+
+    kitchen_part(k, "stock", STOCK, false);
+    kitchen_part(k, "price", PRICE, false);
+    kitchen_open(k, -1);
+    first = kitchen_order_fields(k, "7", &amount, 1);
+    second = kitchen_order_fields(k, "8", &nothing, 1);
+    kitchen_turn(k);
+    kitchen_done(k, PRICE, BATCH_COMPLETE);
+    kitchen_deliver(k, STOCK, "7", "{\"n\":1}");
+    assert_item(first, "{\"stock\":{\"n\":1}}");
+    assert_guest(second, ITEM_MISS);
+}
+
+static void
 an_id_is_judged_by_each_part(void **state)
 {
     struct kitchen *k = kitchen_product(state);
@@ -293,6 +312,7 @@ main(void)
         TEST(a_part_is_asked_once_for_everybody),
         TEST(a_freed_item_hears_nothing_and_asks_no_more),
         TEST(only_parts_that_will_be_shown_are_asked),
+        TEST(without_a_required_part_each_may_tell_whether_there_is_an_item),
         TEST(an_id_is_judged_by_each_part),
         TEST(a_view_knows_the_fields_of_its_parts),
     };
