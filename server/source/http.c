@@ -7,7 +7,7 @@
  */
 #include "server/source/http.h"
 
-#include "common/log.h"
+#include "common/hash.h"
 #include "server/source/http_state.h"
 
 #include <assert.h>
@@ -205,6 +205,40 @@ static const struct source_ops http_ops = {
     .describe = http_describe,
 };
 
+/* --- identity ----------------------------------------------------------------------- */
+
+static void
+fingerprint_add(struct buf *text, const char *part)
+{
+    buf_append(text, part == NULL ? "" : part, part == NULL ? 1 : strlen(part) + 1);
+}
+
+/* Of all that decides what an id means to the API: headers and token too, as they may
+ * choose a language or a tenant. */
+static uint64_t
+http_fingerprint(const struct config_http *s)
+{
+    static const struct hash_key fixed = { 0x68747470, 0x6b657073 };
+    struct buf text = BUF_INIT;
+    uint64_t fingerprint;
+    size_t i;
+
+    BUF_APPEND_LIT(&text, "http ");
+    fingerprint_add(&text, s->url);
+    fingerprint_add(&text, s->body);
+    fingerprint_add(&text, s->key_type);
+    fingerprint_add(&text, s->match);
+    fingerprint_add(&text, s->items);
+    fingerprint_add(&text, s->token);
+    for (i = 0; i < s->headers.n; i++)
+        fingerprint_add(&text, s->headers.v[i]);
+    fingerprint = buf_failed(&text) ? 0 : hash_bytes(&fixed, buf_span(&text));
+    if (text.data != NULL)
+        explicit_bzero(text.data, text.cap);
+    buf_fini(&text);
+    return fingerprint;
+}
+
 /* --- birth and death ---------------------------------------------------------------- */
 
 static void
@@ -215,6 +249,7 @@ http_set(struct http *h, struct event_base *base, const struct config *config,
 
     h->source.ops = &http_ops;
     h->source.name = config->sources[which].name;
+    h->source.fingerprint = http_fingerprint(s);
     h->source.key = s->many ? s->match : "id";
     h->config = config;
     h->settings = s;

@@ -196,20 +196,26 @@ acceptor_on_readable(evutil_socket_t fd, short what, void *arg)
 }
 
 uint64_t
-accept_max_clients(void)
+accept_max_clients(const struct config *config)
 {
+    uint64_t reserved = RESERVED_FDS;
     struct rlimit nofile;
+    size_t i;
 
     if (getrlimit(RLIMIT_NOFILE, &nofile) == -1 || nofile.rlim_cur == RLIM_INFINITY)
         return UINT64_MAX;
-    return nofile.rlim_cur > 2 * RESERVED_FDS ? nofile.rlim_cur - RESERVED_FDS
-                                              : nofile.rlim_cur / 2;
+    for (i = 0; i < config->nsources; i++) {
+        if (config->sources[i].kind == CONFIG_URL)
+            reserved += config->sources[i].http.connections;
+    }
+    return nofile.rlim_cur > 2 * reserved ? nofile.rlim_cur - reserved
+                                          : nofile.rlim_cur / 2;
 }
 
 size_t
 accept_max_connections(const struct config *config)
 {
-    uint64_t each = accept_max_clients();
+    uint64_t each = accept_max_clients(config);
 
     if (config->max_connections != 0)
         return config->max_connections;
@@ -226,7 +232,7 @@ acceptor_new(struct worker *w)
     if (a == NULL)
         return NULL;
     a->worker = w;
-    a->local_max = accept_max_clients();
+    a->local_max = accept_max_clients(w->config);
     a->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     a->resume = evtimer_new(w->base, acceptor_on_resume, a);
     a->listeners = calloc(h->nlisten, sizeof(struct event *));

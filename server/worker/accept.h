@@ -23,12 +23,14 @@ struct acceptor *acceptor_new(struct worker *w) MUST_CHECK;
 /* Stops accepting; the listening sockets stay open, other workers use them. */
 void acceptor_free(struct acceptor **acceptor);
 
-/* How many clients the descriptors of one worker (RLIMIT_NOFILE) allow. */
-uint64_t accept_max_clients(void);
+struct config;
+
+/* How many clients the descriptors of one worker (RLIMIT_NOFILE) allow, besides those that
+ * its HTTP sources may need. */
+uint64_t accept_max_clients(const struct config *config);
 
 /* How many clients the whole server takes: limits.connections, or what the descriptors of
  * all workers allow. */
-struct config;
 size_t accept_max_connections(const struct config *config);
 
 /* The gate, as a pure judgement: may a worker with 'mine' connections take one more when

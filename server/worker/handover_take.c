@@ -96,7 +96,8 @@ client_take_in(struct worker *w, const struct arrival *a)
     struct session session;
     struct client *c;
 
-    if (metrics_get(w->metrics, METRIC_curr_connections) >= accept_max_clients() ||
+    if (metrics_get(w->metrics, METRIC_curr_connections) >=
+            accept_max_clients(w->config) ||
         !handover_get_session(&a->head, a->session, &session)) {
         close(a->fds[0]);
         return NULL;

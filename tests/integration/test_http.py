@@ -317,6 +317,27 @@ def test_the_breaker_opens_and_closes(stock: Stock) -> None:
     assert (stats["breakers_open"], stats["breaker_opened"]) == (0, 1)
 
 
+def test_items_are_kept_and_stand_in_for_failures(stock: Stock) -> None:
+    """The cache knows no difference between an API and a table."""
+    up, client = stock(
+        fresh="300ms", negative="300ms", jitter=0, stale_if_error="1h", retries=0
+    )
+    up.answer = lambda r: [raw(b"{}", "404 X") if "none" in r.target else ok({"a": 1})]
+    for _ in range(3):
+        assert client.fetch("kept", "none").shorts == ["ITEM", "MISS"]
+    assert sorted(up.targets()) == ["/items/kept", "/items/none"]
+    up.answer = lambda r: [raw(b"", "500 X")]
+
+    def answer() -> bytes:
+        client.send(b"fetch kept none\r\n")
+        lines = [client.line() for _ in range(3)]
+        return lines[0].split(b" ")[0] + b" " + lines[1]
+
+    wait_until(lambda: answer() == b"STALE FAIL none upstream", 5, "the old item")
+    up.answer = lambda r: [ok({"a": 2})]
+    wait_until(lambda: client.fetch("kept").replies[0].rest == b'{"a":2}', 5, "a new one")
+
+
 def test_a_name_with_several_addresses(
     start_upstream: Callable[..., Upstream],
     start_fetchd: Callable[..., Fetchd],
