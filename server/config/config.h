@@ -160,7 +160,9 @@ struct config {
     unsigned drain_timeout_ms;
     unsigned respawn_min_ms;
     unsigned respawn_max_ms;
-    unsigned hang_timeout_ms; /* a worker silent for so long is aborted */
+    unsigned hang_timeout_ms;  /* a worker silent for so long is aborted */
+    unsigned recycle_requests; /* 0: never */
+    size_t recycle_rss_bytes;  /* 0: never */
     /* requests */
     unsigned deadline_ms;
     unsigned max_connections; /* 0: from RLIMIT_NOFILE */

@@ -180,6 +180,7 @@ read_child(struct master *m, const char *rest)
     sl.pid = pid;
     m->supervisor.slots[slot] = sl;
     m->controls[slot] = control;
+    m->adopted[slot] = true;
     m->foreign[slot] = foreign || m->blind || m->carried_control != WORKER_CONTROL;
     keep_fd(control, false);
     return true;

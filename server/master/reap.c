@@ -32,18 +32,23 @@ bury(struct master *m, pid_t pid, int status)
     if (m->controls[death.slot] != -1)
         close(m->controls[death.slot]);
     m->controls[death.slot] = -1;
-    m->foreign[death.slot] = false;
     scoreboard_fold(m->board, death.slot);
     region_slot_died(m->cache, death.slot);
     obituary(status, how, sizeof(how));
-    if (death.expected) {
+    if (death.expected && !WIFSIGNALED(status)) {
         log_info("worker slot=%zu pid=%d ended %s", death.slot, (int)pid, how);
         return;
     }
-    scoreboard_count_death(m->board);
-    log_warn("worker slot=%zu pid=%d died %s restarts=%u next_ms=%llu", death.slot,
-             (int)pid, how, death.restarts,
-             (unsigned long long)(death.delay / USEC_PER_MSEC));
+    if (death.expected) {
+        log_warn("worker slot=%zu pid=%d ended %s", death.slot, (int)pid, how);
+    } else {
+        scoreboard_count_death(m->board);
+        log_warn("worker slot=%zu pid=%d died %s restarts=%u next_ms=%llu", death.slot,
+                 (int)pid, how, death.restarts,
+                 (unsigned long long)(death.delay / USEC_PER_MSEC));
+    }
+    obituary_last_words(scoreboard_box(m->board, death.slot), death.slot, pid,
+                        !m->adopted[death.slot]);
 }
 
 void

@@ -64,6 +64,8 @@ spawn(struct master *m, const struct supervisor_birth *birth)
         return;
     }
     scoreboard_use(m->board, birth->slot);
+    m->jitter[birth->slot] = drand48();
+    m->adopted[birth->slot] = m->foreign[birth->slot] = false;
     m->controls[birth->slot] = pair[0];
     pid = fork_worker(m, birth, pair[1]);
     close(pair[1]);

@@ -66,6 +66,8 @@ struct master {
     int *controls;                      /* one for each slot, -1: no child */
     bool heirless[SCOREBOARD_CAPACITY]; /* retires, and could give nobody its clients */
     bool foreign[SCOREBOARD_CAPACITY];  /* another program's: it knows only signals */
+    bool adopted[SCOREBOARD_CAPACITY];  /* raised by the program before us */
+    double jitter[SCOREBOARD_CAPACITY]; /* in [0, 1), of a child's wear */
     unsigned serial;                    /* of the child that was born last */
 
     struct generation now;  /* what goes on if the next one fails */

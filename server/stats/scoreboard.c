@@ -1,7 +1,9 @@
 /*
  * scoreboard.c - what every child says of itself, in memory all of them share.
  *
- *     header | totals of the dead | slot 0 | slot 1 | ...     each on its own cache lines
+ *     header | totals of the dead | slot 0 | slot 1 | ... | box 0 | box 1 | ...
+ *
+ * Each lies on cache lines of its own, and the boxes, which nobody sums, apart.
  *
  * The mapping is a sealed memfd: a master that executes a new program keeps the
  * descriptor, and the new one finds the children's hearts and the totals where they
@@ -15,6 +17,7 @@
 #include "server/stats/scoreboard.h"
 
 #include "common/net.h"
+#include "server/stats/blackbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -86,13 +89,15 @@ layout(size_t capacity)
     }
     h = (h ^ sizeof(struct shared)) * 0x100000001b3;
     h = (h ^ sizeof(struct scoreboard_slot)) * 0x100000001b3;
+    h = (h ^ sizeof(struct blackbox)) * 0x100000001b3;
     return (h ^ capacity) * 0x100000001b3;
 }
 
 static size_t
 bytes_of(size_t capacity)
 {
-    return sizeof(struct shared) + capacity * sizeof(struct scoreboard_slot);
+    return sizeof(struct shared) +
+           capacity * (sizeof(struct scoreboard_slot) + sizeof(struct blackbox));
 }
 
 /* Takes the descriptor when it succeeds. */
@@ -196,6 +201,14 @@ scoreboard_slot(struct scoreboard *board, size_t slot)
     return &board->shared->slots[slot];
 }
 
+struct blackbox *
+scoreboard_box(struct scoreboard *board, size_t slot)
+{
+    struct scoreboard_slot *end = &board->shared->slots[board->capacity];
+
+    return (struct blackbox *)(void *)end + slot;
+}
+
 void
 scoreboard_fold(struct scoreboard *board, size_t slot)
 {
@@ -234,6 +247,11 @@ scoreboard_set_queue(struct scoreboard *board, uint32_t waiting, uint32_t room)
 void
 slot_claim(struct scoreboard_slot *slot, int pid, usec_t now)
 {
+    size_t i;
+
+    /* Empty it should be; but anybody may have written there. */
+    for (i = 0; i < METRIC_COUNT; i++)
+        metrics_set(&slot->metrics, (enum metric)i, 0);
     atomic_store(&slot->started, now);
     atomic_store(&slot->heartbeat, now);
     atomic_store(&slot->pid, (uint32_t)pid);

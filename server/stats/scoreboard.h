@@ -28,6 +28,7 @@ enum slot_state {
     SLOT_NSTATES,
 };
 
+struct blackbox;
 struct scoreboard;
 struct scoreboard_slot;
 
@@ -50,8 +51,9 @@ int scoreboard_fd(const struct scoreboard *board);
 /* How many slots to look at: those that were ever used, never more than the capacity. */
 size_t scoreboard_size(const struct scoreboard *board);
 
-/* Any slot below the capacity. */
+/* Any slot below the capacity, and the black box of who lives there. */
 struct scoreboard_slot *scoreboard_slot(struct scoreboard *board, size_t slot);
+struct blackbox *scoreboard_box(struct scoreboard *board, size_t slot);
 
 /* --- master only --- */
 

@@ -70,8 +70,12 @@ all_connections(const struct worker *w)
     uint64_t sum = 0;
     size_t i;
 
-    for (i = 0; i < scoreboard_size(w->heritage->board); i++)
-        sum += slot_connections(scoreboard_slot(w->heritage->board, i));
+    for (i = 0; i < scoreboard_size(w->heritage->board); i++) {
+        const struct scoreboard_slot *s = scoreboard_slot(w->heritage->board, i);
+
+        if (slot_state(s) != SLOT_EMPTY) /* nobody's figures are nobody's */
+            sum += slot_connections(s);
+    }
     return sum;
 }
 
@@ -192,6 +196,18 @@ acceptor_on_readable(evutil_socket_t fd, short what, void *arg)
         if (acceptor_defers(a) || !acceptor_take(a, fd))
             break;
         a->deferred = false;
+    }
+}
+
+void
+acceptor_take_all(struct acceptor *a)
+{
+    const struct worker_heritage *h = a->worker->heritage;
+    size_t i;
+
+    for (i = 0; i < h->nlisten; i++) {
+        while (acceptor_take(a, h->listen_fds[i]))
+            ;
     }
 }
 

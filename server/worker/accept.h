@@ -20,6 +20,10 @@ struct worker;
 /* Begins to accept.  NULL: no memory. */
 struct acceptor *acceptor_new(struct worker *w) MUST_CHECK;
 
+/* Accepts everybody who waits: the last to close a listening socket resets whoever is in
+ * its queue. */
+void acceptor_take_all(struct acceptor *a);
+
 /* Stops accepting; the listening sockets stay open, other workers use them. */
 void acceptor_free(struct acceptor **acceptor);
 

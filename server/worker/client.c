@@ -18,7 +18,9 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -319,9 +321,16 @@ client_finish(struct client *c)
 void
 client_drain(struct client *c)
 {
+    int unread = 0, unacked = 0;
+
     if (list_linked(&c->in_move))
         return;
-    if (c->state == CLIENT_OPEN && c->nrequests == 0 && buf_size(&c->out) == 0)
+    /* What has arrived was asked in time; and bytes that nobody reads would turn our
+     * close into a reset, which destroys what was answered before. */
+    if (c->state == CLIENT_OPEN && ioctl(c->fd, FIONREAD, &unread) == 0 && unread > 0)
+        client_on_readable(c->fd, EV_READ, c);
+    if (c->state == CLIENT_OPEN && c->nrequests == 0 && buf_size(&c->out) == 0 &&
+        ioctl(c->fd, SIOCOUTQ, &unacked) == 0 && unread == 0 && unacked == 0)
         client_close(c, "drain");
     else
         client_finish(c);

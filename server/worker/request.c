@@ -8,6 +8,7 @@
 
 #include "server/source/view.h"
 #include "server/worker/client.h"
+#include "server/worker/lastwords.h"
 #include "server/worker/state.h"
 
 #include <assert.h>
@@ -150,6 +151,7 @@ request_new(struct client *client, const struct command *command, usec_t now)
     client->nids += n;
     request_hold(r, bytes);
     request_count(w, command);
+    lastwords_note(w->box, command, now);
     metrics_add(w->metrics, METRIC_inflight_requests, 1);
     r->complete = n == 0;
     r->answered = now;

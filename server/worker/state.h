@@ -29,6 +29,7 @@
 
 struct event;
 struct event_base;
+struct blackbox;
 struct mariadb;
 struct views;
 struct acceptor;
@@ -61,6 +62,7 @@ struct worker {
     const struct worker_heritage *heritage;
     const struct config *config;
     struct scoreboard_slot *slot;
+    struct blackbox *box;
     struct metrics *metrics;
     struct event_base *base;
     enum worker_state state;

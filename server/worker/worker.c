@@ -18,6 +18,7 @@
 #include "common/process.h"
 #include "server/worker/accept.h"
 #include "server/worker/client.h"
+#include "server/worker/lastwords.h"
 #include "server/worker/shared.h"
 #include "server/worker/state.h"
 
@@ -122,6 +123,8 @@ worker_drain(struct worker *w, usec_t how_long, const char *why)
         return;
     log_info("draining reason=\"%s\" connections=%llu", why,
              (unsigned long long)metrics_get(w->metrics, METRIC_curr_connections));
+    if (w->acceptor != NULL)
+        acceptor_take_all(w->acceptor);
     worker_leave(w, WORKER_DRAINING, until);
     LIST_EACH_SAFE (node, after, &w->clients)
         client_drain(CONTAINER_OF(node, struct client, link));
@@ -213,6 +216,20 @@ worker_next_duty(struct worker *w)
     w->share_ends = 0;
 }
 
+/* Drained, or out of time? */
+static void
+worker_end(struct worker *w, usec_t now)
+{
+    if ((w->state != WORKER_DRAINING && w->state != WORKER_RETIRING) ||
+        (!list_empty(&w->clients) && now < w->drain_until))
+        return;
+    if (!list_empty(&w->clients))
+        log_warn("drain: out of time, aborting requests=%llu connections=%llu",
+                 (unsigned long long)metrics_get(w->metrics, METRIC_inflight_requests),
+                 (unsigned long long)metrics_get(w->metrics, METRIC_curr_connections));
+    w->state = WORKER_DONE;
+}
+
 static void
 worker_turn(struct worker *w)
 {
@@ -231,9 +248,7 @@ worker_turn(struct worker *w)
     deadlines_arm(w);
     w->share_ends = 0;
     now = clock_now();
-    if ((w->state == WORKER_DRAINING || w->state == WORKER_RETIRING) &&
-        (list_empty(&w->clients) || now >= w->drain_until))
-        w->state = WORKER_DONE;
+    worker_end(w, now);
     metrics_add(w->metrics, METRIC_turns, 1);
     slot_beat(w->slot, now);
 }
@@ -369,6 +384,8 @@ worker_main(const struct worker_heritage *heritage)
     };
 
     w.metrics = slot_metrics(w.slot);
+    w.box = scoreboard_box(heritage->board, heritage->slot);
+    lastwords_init(w.box);
     worker_keep_memory();
     slot_claim(w.slot, (int)getpid(), clock_now());
     srand48((long)getpid() ^ (long)clock_now());

@@ -13,11 +13,12 @@
 
 #include <cmocka.h>
 
-#define TOP_LEVEL                                                                       \
-    "no such option, expected one of: listen, workers, user, pid_file, backlog, "       \
-    "log, cpu_affinity, core, "                                                         \
-    "log_level, start_timeout, drain_timeout, respawn_min, respawn_max, hang_timeout, " \
-    "deadline, default, limits {}, loader {}, cache {}, database {}, source {}, view {}"
+#define TOP_LEVEL                                                                        \
+    "no such option, expected one of: listen, workers, user, pid_file, backlog, "        \
+    "log, cpu_affinity, core, "                                                          \
+    "log_level, start_timeout, drain_timeout, respawn_min, respawn_max, hang_timeout, "  \
+    "recycle_requests, recycle_rss, deadline, default, limits {}, loader {}, cache {}, " \
+    "database {}, source {}, view {}"
 
 /* Each row: a text behind FIXTURE_BASE (so its first line is line 3), the error. */
 struct refusal {

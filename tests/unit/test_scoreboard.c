@@ -167,11 +167,11 @@ scoreboard_fold_keeps_counters_and_drops_gauges(void **state)
     uint64_t before[METRIC_COUNT], after[METRIC_COUNT];
     size_t i;
 
+    slot_claim(scoreboard_slot(board, 1), 4242, clock_now());
     for (i = 0; i < METRIC_COUNT; i++) {
         metrics_add(metrics_of(board, 0), (enum metric)i, 1000 + i);
         metrics_add(metrics_of(board, 1), (enum metric)i, 7);
     }
-    slot_claim(scoreboard_slot(board, 1), 4242, clock_now());
     scoreboard_sum(board, before);
     scoreboard_fold(board, 1);
     scoreboard_sum(board, after);
