@@ -22,7 +22,6 @@ cache_key(const struct cache *c, uint64_t source, struct span id, struct cache_k
     key->hash = hash_bytes(&secret, id);
     v = shard_of(c, key->hash);
     key->line = shard_line(&v, key->hash);
-    __builtin_prefetch(key->line);
 }
 
 void

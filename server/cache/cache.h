@@ -86,11 +86,21 @@ struct cache_key {
     void *line;      /* the cache's own: where its index begins */
 };
 
-/* Fills 'key' and begins to bring its index line near.  For many keys call this for all
- * of them, then cache_prefetch for all (or a few ahead), then cache_get: hides most of
- * the waits for memory. */
+/* Fills 'key'.  For many keys call this for all of them, then cache_approach for all,
+ * then cache_prefetch for all (or a few ahead), then cache_get: hides most of the waits
+ * for memory. */
 void cache_key(const struct cache *cache, uint64_t source, struct span id,
                struct cache_key *key);
+
+/* Begins to bring the key's index line near.  In a loop of its own: what takes long is to
+ * find its page, a processor does that for several at a time, but only for those among
+ * the few hundred instructions it looks ahead.  Beside the hashing of cache_key it waited
+ * for each in turn, 42 ns an item (measured; 100 ids of a million, 4 KiB pages). */
+static inline void
+cache_approach(const struct cache_key *key)
+{
+    __builtin_prefetch(key->line);
+}
 
 /* Begins to bring the entry itself near. */
 void cache_prefetch(const struct cache *cache, const struct cache_key *key);

@@ -6,7 +6,7 @@
 #include "server/worker/state.h"
 
 /* Keys whose waits for memory overlap. */
-#define GROUP 16
+#define GROUP 32
 
 /* Bytes after which a look ends; what one item may add on top. */
 #define LOOK_BYTES ((size_t)1 << 20)
@@ -121,6 +121,10 @@ look_up_group(struct worker *w, struct look *look, struct item_result *results, 
 
     for (i = 0; i < n; i++)
         glance_begin(w, &glances[i], &results[i], c);
+    for (i = 0; i < n; i++) {
+        if (glances[i].lookup != NULL)
+            cache_approach(&glances[i].key);
+    }
     for (i = 0; i < n; i++) {
         if (glances[i].lookup != NULL)
             cache_prefetch(glances[i].lookup->cache, &glances[i].key);

@@ -85,6 +85,8 @@ read_chunk(struct bench *b, bool prefetch)
         buf_clear(&b->out);
         for (k = 0; k < BATCH; k++)
             cache_key(b->cache, SOURCE, span_of(ids[at + k], len[at + k]), &keys[k]);
+        for (k = 0; prefetch && k < BATCH; k++)
+            cache_approach(&keys[k]);
         for (k = 0; prefetch && k < AHEAD; k++)
             cache_prefetch(b->cache, &keys[k]);
         for (k = 0; k < BATCH; k++) {
