@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "server/item/compose.h"
+#include "server/source/fingerprint.h"
 #include "server/source/mariadb.h"
 #include "server/source/mariadb_error.h"
 #include "server/source/mariadb_sql.h"
@@ -284,33 +285,24 @@ static const struct source_ops table_ops = {
     .describe = table_describe,
 };
 
-static void
-fingerprint_add(struct buf *text, const char *part)
-{
-    buf_append(text, part == NULL ? "" : part, part == NULL ? 1 : strlen(part) + 1);
-}
-
 /* Of all that decides which row an id means and which of its columns are shown. */
 static uint64_t
 table_fingerprint(const struct config_database *d, const struct config_source *s)
 {
-    static const struct hash_key fixed = { 0x7461626c65, 0x6b657073 };
-    struct buf text = BUF_INIT;
-    uint64_t fingerprint;
+    struct fingerprint f;
     size_t i;
 
-    buf_append_fmt(&text, "table %u", d->port);
-    fingerprint_add(&text, d->host);
-    fingerprint_add(&text, d->socket);
-    fingerprint_add(&text, d->schema);
-    fingerprint_add(&text, d->user);
-    fingerprint_add(&text, s->table);
-    fingerprint_add(&text, s->key);
+    fingerprint_begin(&f, "table");
+    fingerprint_add_number(&f, d->port);
+    fingerprint_add(&f, d->host);
+    fingerprint_add(&f, d->socket);
+    fingerprint_add(&f, d->schema);
+    fingerprint_add(&f, d->user);
+    fingerprint_add(&f, s->table);
+    fingerprint_add(&f, s->key);
     for (i = 0; i < s->ncolumns; i++)
-        fingerprint_add(&text, s->columns[i]);
-    fingerprint = buf_failed(&text) ? 0 : hash_bytes(&fixed, buf_span(&text));
-    buf_fini(&text);
-    return fingerprint;
+        fingerprint_add(&f, s->columns[i]);
+    return fingerprint_end(&f);
 }
 
 void
