@@ -10,6 +10,7 @@ import contextlib
 import re
 import signal
 import socket
+import time
 from typing import Any, Callable
 
 import pytest
@@ -119,6 +120,23 @@ class Scene:
 
 def unknown(scene: Scene, when: str) -> None:
     hear(scene.serve(), b"999999", when)
+
+
+def old_item(scene: Scene, when: str) -> None:
+    """Shown as such where there is a word for it."""
+    config = scene.config()
+    config.sources["items"].update(fresh="50ms", stale="60s")
+    server = scene.start(config)
+    assert [said(cell) for cell in TABLE[when][:1]] == [b"STALE <key> <age_ms> <json>\r\n"]
+    with Client(server.address) as client, RespClient(server.address) as redis:
+        new = client.fetch(1).replies[0].rest
+        with locked(scene.db, "shop.items"):
+            time.sleep(0.1)
+            client.send(b"fetch 1\r\nget 1\r\n")
+            assert re.fullmatch(rb"STALE 1 [0-9]+ " + re.escape(new), client.line())
+            assert client.line().startswith(b"DONE 1 0 0 ")
+            assert client.line() == b"VALUE 1 0 %d" % len(new) and client.line() == new
+            assert redis.call("MGET", 1) == [new]
 
 
 def no_id(scene: Scene, when: str) -> None:
@@ -238,6 +256,7 @@ def server_drains(scene: Scene, when: str) -> None:
 
 EVENTS: dict[str, Callable[[Scene, str], None]] = {
     "the id is unknown": unknown,
+    "the item is old and may be shown": old_item,
     "it is no id of that source": no_id,
     "the database is away": database_away,
     "an API is away": api_away,
