@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -98,8 +99,8 @@ nobody(enum command_verb verb, const char *pid_file, enum lock_state held)
         break;
     }
     if (errno == EACCES || errno == EPERM)
-        return complain(COMMAND_NOT_PERMITTED, "not permitted to talk to the master (%s)",
-                        strerror(errno));
+        return complain(COMMAND_NOT_PERMITTED,
+                        "only root and the master's own user may ask it");
     return complain(status ? COMMAND_ORPHANED : COMMAND_FAILED,
                     "no master answers, but %s.lock is held: a worker outlived its "
                     "master",
@@ -138,6 +139,10 @@ ended(const char *text)
     return COMMAND_DONE;
 }
 
+/* The status of a start that is not over, and what hear_out makes of it. */
+#define STARTING "= 0 starting"
+#define AGAIN (-1)
+
 static int
 hear_out(int fd, enum command_verb verb, bool wait, const char *pid_file)
 {
@@ -145,6 +150,8 @@ hear_out(int fd, enum command_verb verb, bool wait, const char *pid_file)
     int limit_ms = ANSWER_WITHIN_MS;
 
     while (hear(fd, limit_ms, text)) {
+        if (wait && strncmp(text, STARTING, strlen(STARTING)) == 0)
+            return AGAIN;
         if (text[0] == '=')
             return ended(text);
         puts(text[0] == '-' ? text + 2 : text);
@@ -160,14 +167,56 @@ hear_out(int fd, enum command_verb verb, bool wait, const char *pid_file)
     }
     return complain(COMMAND_FAILED, limit_ms == -1
                                         ? "the master ended before this was done"
-                                        : "the master does not answer, or refuses to: "
-                                          "only root and its own user may ask");
+                                        : "the master does not answer, or does not want "
+                                          "to: only root and its own user may ask");
+}
+
+/* A descriptor of the master itself, which outlives by a moment what it answers; -1: not to
+ * be had, or nothing to wait for. */
+static int
+process_behind(int fd)
+{
+    struct ucred who;
+    socklen_t n = sizeof(who);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == -1 || who.pid <= 1)
+        return -1;
+    return (int)syscall(SYS_pidfd_open, who.pid, 0);
+}
+
+static void
+wait_gone(int process)
+{
+    struct pollfd p = { .fd = process, .events = POLLIN };
+
+    if (process != -1)
+        poll(&p, 1, ANSWER_WITHIN_MS);
+}
+
+/* One question, from the connection to the exit code. */
+static int
+ask_on(int fd, enum command_verb verb, bool wait, const char *pid_file)
+{
+    bool end = wait && (verb == COMMAND_STOP || verb == COMMAND_QUIT);
+    const char *name = command_name(verb);
+    int code, process = end ? process_behind(fd) : -1;
+
+    if (send(fd, name, strlen(name), MSG_NOSIGNAL) == -1)
+        code = complain(COMMAND_NOT_PERMITTED,
+                        "the master hung up: only root and its own user may ask");
+    else
+        code = hear_out(fd, verb, wait, pid_file);
+    if (code == COMMAND_DONE)
+        wait_gone(process);
+    if (process != -1)
+        close(process);
+    close(fd);
+    return code;
 }
 
 int
 ask_master(enum command_verb verb, bool wait, const char *pid_file)
 {
-    const char *name = command_name(verb);
     struct sockaddr_un address;
     enum lock_state held;
     int fd, code;
@@ -177,13 +226,10 @@ ask_master(enum command_verb verb, bool wait, const char *pid_file)
                         "pid_file %s: too long a path for a control "
                         "socket beside it",
                         pid_file);
-    if ((fd = connect_master(pid_file, &address, &held)) == -1)
-        return nobody(verb, pid_file, held);
-    if (send(fd, name, strlen(name), MSG_NOSIGNAL) == -1)
-        code = complain(COMMAND_FAILED, "the master hung up: only root and its own user "
-                                        "may ask");
-    else
-        code = hear_out(fd, verb, wait, pid_file);
-    close(fd);
+    do {
+        if ((fd = connect_master(pid_file, &address, &held)) == -1)
+            return nobody(verb, pid_file, held);
+        code = ask_on(fd, verb, wait, pid_file);
+    } while (code == AGAIN && poll(NULL, 0, LOOK_EVERY_MS) == 0);
     return code;
 }

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 
 /* Asks and returns the exit code (enum command_code).  Without 'wait' it returns when the
- * master has begun; with it, when all is done.  What there is to say goes to standard
+ * master has begun; with it, when all is done ("status": when it is no longer starting).  What there is to say goes to standard
  * output, or to standard error when it failed. */
 int ask_master(enum command_verb verb, bool wait, const char *pid_file) MUST_CHECK;
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -17,6 +18,7 @@ from harness.mariadb import MariaDB
 from harness.proxy import Proxy
 from harness.scenario import Scenario
 from harness.wait import BINARY, wait_until
+from harness.wire import Client
 
 Make = Callable[..., Daemon]
 Start = Callable[..., Scenario]
@@ -147,8 +149,9 @@ def test_scenario_35_a_launcher_killed_while_it_waits_leaves_no_half_start(
     launcher.kill()
     launcher.communicate()
     road.frozen = False
-    assert server.ask("status", "--wait").returncode == 0
-    wait_until(lambda: " ready workers=2" in server.log(), 10, "the daemon to serve")
+    status = server.ask("status", "--wait")
+    assert status.returncode == 0 and status.stdout.startswith("serving"), status
+    assert " ready workers=2" in server.log()
     with server.client() as client:
         wait_until(lambda: client.fetch(1).items == 1, 5)
 
@@ -189,6 +192,47 @@ def test_the_commands_say_whether_it_worked(shop_db: MariaDB, make_daemon: Make)
     for word in ("stop", "quit", "reload", "reopen", "upgrade"):
         assert server.ask(word).returncode == NOT_RUNNING
     assert server.ask("status").returncode == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_only_root_and_its_own_user_may_command_it(
+    shop_db: MariaDB, make_daemon: Make
+) -> None:
+    server = make_daemon(shop(shop_db.socket, workers=1)).start()
+    server.dir.chmod(0o755)
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    words = [*nobody, BINARY, "--pid-file", str(server.pid_file), "-s"]
+    for mode in (0o600, 0o666):  # the file's mode, and who it is that asks
+        (server.dir / "pid.control").chmod(mode)
+        for word in ("stop", "status"):
+            done = server.command([*words, word])
+            assert done.returncode in (1, 4) and "only root" in done.stderr, done
+    assert server.ask("status").returncode == 0
+    assert "command refused uid=65534" in server.log()
+
+
+def test_connections_that_wait_to_be_accepted_are_told(
+    shop_db: MariaDB, make_daemon: Make
+) -> None:
+    server = make_daemon(shop(shop_db.socket, workers=1, backlog=16)).start()
+    server.allowed_errors.append("accept queue full|does not respond")
+    (worker,) = procs.children(server.pid)
+    with server.client() as client:
+        assert client.stats()["listen_queue_max"] == 16
+        os.kill(worker, signal.SIGSTOP)
+        wait_until(lambda: procs.state(worker) == "T", 2)
+        address = client.sock.getpeername()
+        crowd = [Client(address, 5.0) for _ in range(10)]
+        wait_until(lambda: "accept queue half full waiting=" in server.log(), 3)
+        crowd += [Client(address, 5.0) for _ in range(7)]
+        full = re.compile(r"accept queue full waiting=1[67] room=16")
+        wait_until(lambda: full.search(server.log()), 3, "the queue to be full")
+        os.kill(worker, signal.SIGCONT)
+        for one in crowd:
+            assert one.ask(b"ping") == b"PONG"
+            one.close()
+        wait_until(lambda: "accept queue calm again" in server.log(), 3)
+        client.wait_stat("listen_queue", 0)
 
 
 def test_a_server_without_a_pid_file_cannot_be_asked(shop_db: MariaDB) -> None:

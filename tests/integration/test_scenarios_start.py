@@ -16,11 +16,13 @@ from harness.daemon import holders
 from harness.fetchd import run, shop
 from harness.manager import Manager
 from harness.mariadb import MariaDB
+from harness.proxy import Proxy
 from harness.scenario import Scenario
 from harness.wait import slow, wait_until
 from harness.wire import Client, Closed
 
 Start = Callable[..., Scenario]
+StartProxy = Callable[..., Proxy]
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
@@ -69,6 +71,49 @@ def test_scenario_28_few_descriptors_and_many_clients(
     start = time.monotonic()
     wait_until(lambda: server.client().ask(b"ping") == b"PONG", 1)
     assert time.monotonic() - start < slow(0.4)  # 100 ms of pause, a busy machine
+
+
+def test_each_worker_stays_on_a_processor_of_its_own(
+    shop_db: MariaDB, start_scenario: Start
+) -> None:
+    allowed = sorted(os.sched_getaffinity(0))
+    workers = len(allowed) + 1
+    server = start_scenario(shop(shop_db.socket, workers=workers, cpu_affinity="on"))
+
+    def places() -> list[int]:
+        titles = [procs.cmdline(pid).decode() for pid in server.worker_pids()]
+        return [int(title.split()[2].split("/")[0]) for title in titles]
+
+    def kept() -> bool:
+        own = [os.sched_getaffinity(pid) for pid in server.worker_pids()]
+        return own == [{allowed[place % len(allowed)]} for place in places()]
+
+    assert kept() and sorted(places()) == list(range(workers))
+    server.mature()
+    server.kill_worker(server.worker_pids()[0])  # who follows takes the same
+    wait_until(lambda: server.ready_count() == workers + 1, 5, "a replacement")
+    assert kept() and sorted(places()) == list(range(workers))
+    assert os.sched_getaffinity(server.master_pid) == set(allowed)
+
+
+def test_titles_say_who_is_who_and_what_each_does(
+    shop_db: MariaDB, start_scenario: Start, start_proxy: StartProxy
+) -> None:
+    road = start_proxy(shop_db)
+    server = start_scenario(shop(road.socket, workers=1), env={"SECRET": "hush" * 20})
+    (worker,) = server.worker_pids()
+    title = procs.cmdline(worker).rstrip(b"\0")
+    assert title == b"fetchd: worker 0/1 gen 1"
+    title = b"fetchd: master (serving: 1 of 1 workers)"
+    wait_until(lambda: procs.cmdline(server.master_pid).rstrip(b"\0") == title, 2)
+    client = server.client()
+    assert client.fetch(1).items == 1
+    road.delay_s = 0.5
+    client.ask_fetch([2])
+    road.forget()
+    server.signal(signal.SIGTERM)
+    wait_until(lambda: procs.cmdline(worker).rstrip(b"\0").endswith(b"(draining)"), 0.4)
+    assert server.wait_exit() == 0
 
 
 # --- 36, 37, 38: what a careless parent leaves

@@ -248,6 +248,32 @@ log_to_the_system_log_survives_its_restart(void **state)
     close(fd);
 }
 
+static void
+log_to_the_journal_says_how_bad_it_is(void **state)
+{
+    int pair[2], saved = dup(STDERR_FILENO);
+    char stream[64], text[500] = "";
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    assert_int_equal(fstat(pair[1], &st), 0);
+    snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    log_init("master", LOG_LEVEL_INFO);
+    dup2(pair[1], STDERR_FILENO);
+    assert_int_equal(log_sink_open("stderr"), 0);
+    log_error("ouch");
+    dup2(saved, STDERR_FILENO);
+    assert_int_equal(log_sink_reopen(), 0);
+    close(saved);
+    close(pair[1]);
+    assert_true(read(pair[0], text, sizeof(text) - 1) > 0);
+    assert_int_equal(strncmp(text, "<3>error master[", 16), 0);
+    close(pair[0]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -261,6 +287,7 @@ main(void)
         TEST(sink_begins_a_line_of_its_own_after_one_that_was_cut),
         TEST(log_tells_how_many_lines_were_lost),
         TEST(log_counts_what_is_said_over_and_over),
+        TEST(log_to_the_journal_says_how_bad_it_is),
         TEST(log_to_the_system_log_survives_its_restart),
     };
 
