@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any, Callable, Iterator
 
@@ -242,3 +243,40 @@ def test_only_parts_that_are_shown_are_called(shop: Shop) -> None:
     assert client.line() == b'ITEM 7 {"stock.n":7,"id":7}'
     client.line()
     assert len(stock.requests) == 1 and not price.requests
+
+
+def test_a_late_answer_of_an_api_is_kept_for_the_next(shop: Shop) -> None:
+    stock, _, client = shop(
+        'part base { source = "items" }\n'
+        'part stock { source = "stock"  budget = "40ms" }',
+        fresh="1h",
+    )
+    stock.answer = lambda r: [0.3, raw(b'{"n":%d}' % number(r))]
+    start = time.monotonic()
+    assert rests(client, 7) == [whole(7, "", False)]
+    assert elapsed_ms(start) < 250 * SLOW
+    wait_until(lambda: client.fetch(7).replies[0].item.get("stock"), 5, "the late answer")
+    client.ask_fetch([7], options=b"trace=1")
+    assert client.line().decode() == "ITEM 7 " + whole(7, price=False)
+    assert b"missing" not in client.line()
+    client.line()
+    assert stock.targets() == ["/stock/7"]
+
+
+def test_an_old_answer_stands_in_for_an_api_that_hangs(shop: Shop) -> None:
+    stock, price, client = shop(fresh="1ms", stale_if_error="1h")
+    assert rests(client, 1, 2) == [whole(1), whole(2)]
+    time.sleep(0.005)  # nothing is fresh any more
+    stock.answer = lambda r: [HANG]
+    price.answer = lambda r: [raw(b"", "500 Oops")]
+    client.ask_fetch([1, 3, 2], options=b"deadline=80 trace=1")
+    lines = [client.line().decode() for _ in range(7)]
+    assert re.sub(r" \d+ \{", " {", lines[0]) == "STALE 1 " + whole(1)
+    assert lines[1] == "ITEM 3 " + whole(3, "", False)
+    assert re.sub(r" \d+ \{", " {", lines[2]) == "STALE 2 " + whole(2)
+    assert [line.partition(" missing=")[2] for line in lines[3:6]] == [
+        "",
+        "stock:timeout,price:upstream",
+        "",
+    ]
+    assert lines[6].endswith(" partial=1")
