@@ -253,6 +253,14 @@ compare(const struct talk *whole, struct span bytes, const uint8_t *cuts, size_t
     talk_close(&pieces);
 }
 
+const struct protocol *
+fuzz_lines(struct session *s, struct span input)
+{
+    (void)s;
+    (void)input;
+    return &protocol_text;
+}
+
 int
 fuzz_conversation(const uint8_t *data, size_t size, fuzz_choose *choose)
 {

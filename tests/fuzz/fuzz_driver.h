@@ -21,6 +21,10 @@
 /* The dialect of the next request, as protocol_detect says it. */
 typedef const struct protocol *fuzz_choose(struct session *s, struct span input);
 
+/* A fuzz_choose: lines, whatever they begin with.  Native and memcached verbs stand in one
+ * table and may be mixed on a connection. */
+fuzz_choose fuzz_lines;
+
 /* What libFuzzer calls, and what it calls on: 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -173,6 +173,30 @@ def test_redis_benchmark_get_of_a_text_source(
         assert client.stats()["misses"] >= 2000
 
 
+def test_redis_benchmark_reads_misses_failures_and_a_mebibyte(shelf_server: Fetchd) -> None:
+    with shelf_server.client() as client:
+        before = client.stats()
+        said = benchmark(shelf_server, "-n", "200", "mget", "1", "abc", "999999", "2")
+        said += benchmark(shelf_server, "-n", "20", "-c", "2", "get", HUGE)
+        after = client.stats()
+    assert said.count("requests per second") == 2 and "WARN" not in said, said
+    grown = {name: after[name] - before[name] for name in ("items", "misses", "fail_badid")}
+    assert grown["items"] >= 420 and grown["misses"] == grown["fail_badid"] >= 200
+    assert after["bytes_written"] - before["bytes_written"] > 20 * 2**20
+
+
+def test_redis_benchmark_ends_when_its_worker_is_killed(
+    shop_db: MariaDB, start_fetchd: Callable[..., Fetchd]
+) -> None:
+    server = start_fetchd(shelf(shop_db))
+    words = ["redis-benchmark", "-p", str(server.port), "-n", "100000000", "-q", "get", "1"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
+        server.client().wait_stat("items", 100)
+        kill_workers(server)
+        out, _ = running.communicate(timeout=slow(20))
+        assert running.returncode != 0 and b"Error: " in out, out[-300:]
+
+
 # --- redis-py
 
 
@@ -250,6 +274,20 @@ def test_redis_py_pipelines(py: redis.Redis) -> None:
     assert [json.loads(v)["id"] for v in values[:200]] == list(range(1, 201))
     assert "BADID" in str(values[200])
     assert isinstance(values[201], redis.exceptions.ReadOnlyError)
+
+
+def test_redis_py_hears_at_once_that_the_server_is_full(
+    shop_db: MariaDB, start_fetchd: Callable[..., Fetchd]
+) -> None:
+    config = shelf(shop_db)
+    config.limits["connections"] = 1
+    server = start_fetchd(config)
+    with server.client() as taken, redis.Redis(port=server.port) as one:
+        assert taken.ask(b"ping") == b"PONG"
+        start = time.monotonic()
+        with pytest.raises(redis.RedisError):  # which one: how far its first words got
+            one.get(1)
+        assert time.monotonic() - start < slow(1)
 
 
 def test_redis_py_with_a_name_and_a_database(shelf_server: Fetchd) -> None:
