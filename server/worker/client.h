@@ -56,7 +56,8 @@ struct client {
     usec_t linger_until;
     struct list requests; /* untagged, in order */
     struct list tagged;
-    struct list to_plan; /* requests with places that are not looked up yet */
+    struct request *saying; /* said in part: nothing else may come before its rest */
+    struct list to_plan;    /* requests with places that are not looked up yet */
     unsigned nrequests;
     size_t nids;                /* positions of those requests */
     size_t held;                /* what they weigh, with the items they hold */

@@ -55,8 +55,10 @@ client_say(struct client *c, struct request *r)
     bool complete = r->complete;
 
     c->heard = clock_now(); /* whoever waited for us was not idle */
+    c->saying = r;
     if (!request_render(r, &c->out, client_part(c), c->heard))
         return false;
+    c->saying = NULL;
     if (!complete)
         return true;
     if (r->expired)
@@ -79,6 +81,10 @@ client_say_ready(struct client *c)
 {
     struct list *node, *after;
 
+    /* It may stand in the middle of a line. */
+    if (c->saying != NULL &&
+        (buf_size(&c->out) >= client_part(c) || !client_say(c, c->saying)))
+        return true;
     while (!list_empty(&c->requests)) {
         struct request *r = CONTAINER_OF(c->requests.next, struct request, in_client);
         bool complete = r->complete;

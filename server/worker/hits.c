@@ -19,7 +19,7 @@ static bool
 hits_may_answer(const struct client *c, const struct command *command)
 {
     return command->kind == COMMAND_FETCH && command->nkeys <= LOOK_MAX &&
-           !command->trace && !command->fresh &&
+           !command->trace && !command->fresh && c->saying == NULL &&
            (command->tag_len > 0 || list_empty(&c->requests));
 }
 
