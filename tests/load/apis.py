@@ -85,6 +85,9 @@ class Gateway(Server):
             lambda: re.search(r"listening address=(\S+)\s", self.logged())).group(1)
         self.wait_for(lambda: "ready workers=" in self.logged())
 
+    def cpu(self):
+        return sum(procs.cpu_seconds(pid) for pid in procs.family(self.process.pid))
+
 
 def source(name, url, **options):
     """A section of an HTTP source."""

@@ -227,10 +227,32 @@ json_find_next_finds_the_same_in_any_order(void **state)
     }
 }
 
+static void
+elements_come_one_by_one(void **state)
+{
+    static const char *const expected[] = { "1",    "\"],\"", "[2,[3]]", "{\"a\":[4,5]}",
+                                            "null", "-1.5e9" };
+    struct span array = SPAN("[1,\"],\",[2,[3]],{\"a\":[4,5]},null,-1.5e9]"), value;
+    struct json_walk walk = json_elements_begin(array);
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < ARRAY_LEN(expected); i++) {
+        assert_true(json_elements_next(&walk, &value));
+        assert_true(span_equal(value, span_str(expected[i])));
+    }
+    assert_false(json_elements_next(&walk, &value));
+    walk = json_elements_begin(SPAN("[]"));
+    assert_false(json_elements_next(&walk, &value));
+    walk = json_elements_begin(SPAN("{\"a\":1}"));
+    assert_false(json_elements_next(&walk, &value));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(elements_come_one_by_one),
         cmocka_unit_test(json_find_reaches_members_and_what_is_inside_them),
         cmocka_unit_test(json_find_finds_nothing_in_what_is_no_object),
         cmocka_unit_test(json_walk_visits_every_member_once_in_order),
