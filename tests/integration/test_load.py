@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -157,6 +158,25 @@ def test_an_open_loop_keeps_its_rate(
     assert report["requests"] == 5000 and report["wrong"] == 0
     assert 0.9 < report["seconds"] < slow(1.5)
     assert report["latency_us"]["p50"] < slow(20_000)  # sent when due, not later
+
+
+def test_an_answer_that_turns_into_nonsense_ends_the_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        run = subprocess.Popen(
+            [LOADGEN, "fetch", "--address", "127.0.0.1:%d" % listener.getsockname()[1]]
+            + ["--rows", str(ROWS), "--connections", "1", "--ids", "1", "--requests", "9"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        peer, _ = listener.accept()
+        with peer:
+            peer.recv(100)
+            peer.sendall(b"MISS 1\r\nDO")
+            time.sleep(0.1)  # so that it is read before the rest comes
+            peer.sendall(b"NUT\r\n" + b"x" * 1000)
+            _, complaints = run.communicate(timeout=slow(30))
+    assert run.returncode == 1
+    assert b"unexpected line: DONUT" in complaints and b"framing lost" in complaints
 
 
 # --- scripts/load-test

@@ -244,17 +244,19 @@ conn_judge(struct fetch *f, struct conn *c, struct span in, usec_t now)
 static void
 conn_take(struct fetch *f, struct conn *c, struct span read, usec_t now)
 {
-    size_t done;
+    bool waited = buf_size(&c->in) > 0;
+    size_t done = 0;
 
-    if (buf_size(&c->in) > 0) {
+    if (waited)
         buf_append_span(&c->in, read);
-        if (!buf_failed(&c->in))
-            buf_consume(&c->in, conn_judge(f, c, buf_span(&c->in), now));
-    } else {
-        done = conn_judge(f, c, read, now);
-        if (c->fd != -1)
-            buf_append(&c->in, read.p + done, read.n - done);
-    }
+    if (!buf_failed(&c->in))
+        done = conn_judge(f, c, waited ? buf_span(&c->in) : read, now);
+    if (c->fd == -1)
+        return; /* lost over what it said, and its buffers are empty */
+    if (waited)
+        buf_consume(&c->in, done);
+    else
+        buf_append(&c->in, read.p + done, read.n - done);
     if (buf_failed(&c->in))
         conn_lost(f, c, "out of memory");
 }
