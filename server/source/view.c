@@ -56,8 +56,7 @@ view_has_field(const struct source *s, struct span path)
     const struct source *part;
 
     for (i = 0; i < v->n; i++) {
-        if (i == v->settings->merged ||
-            !span_equal(span_of(path.p, n), span_str(v->parts[i].settings->name)))
+        if (i == v->settings->merged || !span_equal(span_of(path.p, n), v->parts[i].name))
             continue;
         part = v->parts[i].source;
         return point == NULL ||
@@ -125,6 +124,7 @@ view_init(struct view *v, struct views *views, const struct config_view *setting
         struct view_part *p = &v->parts[i];
 
         p->settings = &settings->parts[i];
+        p->name = span_str(p->settings->name);
         p->source = sources[p->settings->source_index];
         p->loader = loaders[p->settings->source_index];
         list_init(&p->on_budget);

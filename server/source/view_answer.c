@@ -194,27 +194,28 @@ struct ingredients {
     bool others; /* is any part there but the merged one? */
 };
 
-static struct ingredients
-item_ingredients(const struct view_item *item)
+static void
+item_gather(const struct view_item *item, struct ingredients *in)
 {
     const struct view *v = item->view;
-    struct ingredients in = { .n = 0 };
     size_t i;
 
+    in->top = span_of(NULL, 0);
+    in->n = 0;
+    in->others = false;
     for (i = 0; i < v->n; i++) {
         const struct item_part *part = &item->parts[i];
-        struct merge_part *one = &in.parts[in.n];
+        struct merge_part *one = &in->parts[in->n];
 
         if (i == v->settings->merged) {
-            in.top = item_part_json(part);
+            in->top = item_part_json(part);
             continue;
         }
-        one->name = span_str(v->parts[i].settings->name);
+        one->name = v->parts[i].name;
         one->json = item_part_json(part);
-        in.others = in.others || one->json.n > 0;
-        in.n++;
+        in->others = in->others || one->json.n > 0;
+        in->n++;
     }
-    return in;
 }
 
 /* Could the merged part have a member of some other part's name? */
@@ -228,8 +229,7 @@ view_may_clash(const struct view *v)
         return false;
     top = v->parts[v->settings->merged].source;
     for (i = 0; i < v->n; i++) {
-        if (i != v->settings->merged &&
-            top->ops->has_field(top, span_str(v->parts[i].settings->name)))
+        if (i != v->settings->merged && top->ops->has_field(top, v->parts[i].name))
             return true;
     }
     return false;
@@ -238,8 +238,9 @@ view_may_clash(const struct view *v)
 static size_t
 item_size(const struct view_item *item)
 {
-    struct ingredients in = item_ingredients(item);
+    struct ingredients in;
 
+    item_gather(item, &in);
     return merge_size(in.top, in.parts, in.n);
 }
 
@@ -247,8 +248,9 @@ item_size(const struct view_item *item)
 static void
 item_compose(struct view_item *item, struct buf *out)
 {
-    struct ingredients in = item_ingredients(item);
+    struct ingredients in;
 
+    item_gather(item, &in);
     item->off = out->len;
     merge_append(out, in.top, in.parts, in.n, view_may_clash(item->view));
     item->len = out->len - item->off;
@@ -258,9 +260,10 @@ item_compose(struct view_item *item, struct buf *out)
 static bool
 item_pass_on(struct view_item *item)
 {
-    struct ingredients in = item_ingredients(item);
+    struct ingredients in;
     struct item_part *top;
 
+    item_gather(item, &in);
     if (in.others || in.top.n == 0 || view_may_clash(item->view))
         return false;
     top = &item->parts[item->view->settings->merged];

@@ -96,8 +96,7 @@ part_shown(const struct view_item *item, size_t i)
             span_of(path.p, point == NULL ? path.n : (size_t)(point - path.p));
 
         for (j = 0; j < v->n; j++) {
-            if (j != v->settings->merged &&
-                span_equal(first, span_str(v->parts[j].settings->name)))
+            if (j != v->settings->merged && span_equal(first, v->parts[j].name))
                 break;
         }
         if (j == i || (j == v->n && i == v->settings->merged))

@@ -12,6 +12,7 @@
 
 struct view_part {
     const struct config_part *settings;
+    struct span name;
     struct source *source;
     struct loader *loader;
     struct list on_budget; /* item_parts; every one has the same budget, so in order */
