@@ -46,26 +46,35 @@ view_key(const struct source *s, struct span key, char *id, size_t *id_len)
     return SOURCE_KEY_OK;
 }
 
+size_t
+view_part_of(const struct view *v, struct span path, struct span *rest)
+{
+    const char *point = memchr(path.p, '.', path.n);
+    size_t n = point == NULL ? path.n : (size_t)(point - path.p), i;
+
+    for (i = 0; i < v->n; i++) {
+        if (i == v->settings->merged || !span_equal(span_of(path.p, n), v->parts[i].name))
+            continue;
+        *rest = point == NULL ? span_of(NULL, 0) : span_of(point + 1, path.n - n - 1);
+        return i;
+    }
+    *rest = path;
+    return v->settings->merged;
+}
+
 /* A part's name alone, a field of a part, or a field of the merged part. */
 static bool
 view_has_field(const struct source *s, struct span path)
 {
     const struct view *v = view_of(s);
-    const char *point = memchr(path.p, '.', path.n);
-    size_t n = point == NULL ? path.n : (size_t)(point - path.p), i;
+    struct span rest;
+    size_t i = view_part_of(v, path, &rest);
     const struct source *part;
 
-    for (i = 0; i < v->n; i++) {
-        if (i == v->settings->merged || !span_equal(span_of(path.p, n), v->parts[i].name))
-            continue;
-        part = v->parts[i].source;
-        return point == NULL ||
-               part->ops->has_field(part, span_of(point + 1, path.n - n - 1));
-    }
-    if (v->settings->merged == v->n)
+    if (i == v->n)
         return false;
-    part = v->parts[v->settings->merged].source;
-    return part->ops->has_field(part, path);
+    part = v->parts[i].source;
+    return rest.p == NULL || part->ops->has_field(part, rest);
 }
 
 static void

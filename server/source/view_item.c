@@ -86,20 +86,11 @@ item_follow(struct view_item *item, usec_t now)
 static bool
 part_shown(const struct view_item *item, size_t i)
 {
-    const struct view *v = item->view;
-    size_t f, j;
+    struct span rest;
+    size_t f;
 
     for (f = 0; f < item->asker.nfields; f++) {
-        struct span path = item->asker.fields[f];
-        const char *point = memchr(path.p, '.', path.n);
-        struct span first =
-            span_of(path.p, point == NULL ? path.n : (size_t)(point - path.p));
-
-        for (j = 0; j < v->n; j++) {
-            if (j != v->settings->merged && span_equal(first, v->parts[j].name))
-                break;
-        }
-        if (j == i || (j == v->n && i == v->settings->merged))
+        if (view_part_of(item->view, item->asker.fields[f], &rest) == i)
             return true;
     }
     return item->asker.nfields == 0;

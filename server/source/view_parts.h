@@ -76,6 +76,10 @@ part_required(const struct item_part *p)
     return part_kind(p)->settings->required == SWITCH_YES;
 }
 
+/* The part that a path leads into, and the path from there on (NULL: the part itself);
+ * the merged one for any other name.  view.n: there is no such part. */
+size_t view_part_of(const struct view *v, struct span path, struct span *rest);
+
 /* --- view_part.c --- */
 
 /* Asks the part's source for 'key', if that is an id of it. */
