@@ -160,6 +160,8 @@ store_prefetch(const struct cache *c, const struct cache_key *key)
     __builtin_prefetch(set_line(line, 1));
 }
 
+/* By the tag alone, without a look at the entry: it may be half written, or moving.  So
+ * another key's entry goes when its tag is the same, one in a million invalidations. */
 bool
 store_drop(const struct cache *c, uint64_t hash)
 {

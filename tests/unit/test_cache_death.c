@@ -251,6 +251,62 @@ put_one(struct cache *c, void *arg)
     return (int)fixture_put(c, 1, 1000, 100);
 }
 
+/* Stops at the first entry being written, and at the first one pending. */
+static void
+stop_twice(void *arg, enum cache_point where)
+{
+    unsigned *stops = arg;
+
+    if ((where == CACHE_POINT_WRITING && *stops == 0) ||
+        (where == CACHE_POINT_PENDING && *stops == 1)) {
+        (*stops)++;
+        raise(SIGSTOP);
+    }
+}
+
+static int
+put_stopping_twice(struct cache *c, void *arg)
+{
+    unsigned stops = 0;
+
+    (void)arg;
+    c->hook = stop_twice;
+    c->hook_arg = &stops;
+    return (int)fixture_put(c, 1, 1000, 100);
+}
+
+/* Between being in the index and having been compared with the times an entry is there
+ * for invalidations alone: the one that was over before would be betrayed. */
+static void
+cache_pending_is_not_for_readers(void **state)
+{
+    struct cache *c = cache_new(CACHE_BYTES_MIN, CAPACITY);
+    struct cache *mine = fixture_view(c, CACHE_BYTES_MIN, CAPACITY, 0);
+    pid_t pid = fixture_fork(c, 1, put_stopping_twice, NULL);
+    enum cache_verdict verdict;
+    struct cache_key key;
+    usec_t asked_at;
+    char text[16];
+    int status;
+
+    (void)state;
+    key = fixture_key(mine, 1, text);
+    waitpid(pid, &status, WUNTRACED);
+    assert_true(WIFSTOPPED(status));
+    cache_invalidate(mine, &key, 1000);
+    kill(pid, SIGCONT);
+    waitpid(pid, &status, WUNTRACED);
+    assert_true(WIFSTOPPED(status));
+    assert_true(fixture_get(mine, 1, 100, &verdict, &asked_at));
+    assert_int_equal(verdict, CACHE_MISS);
+    kill(pid, SIGCONT);
+    assert_int_equal(fixture_wait(pid), CACHE_REFUSED);
+    assert_true(fixture_get(mine, 1, 100, &verdict, &asked_at));
+    assert_int_equal(verdict, CACHE_MISS);
+    cache_free(&mine);
+    cache_free(&c);
+}
+
 /* A writer stopped anywhere: others read, do not store, and invalidate; and what was
  * invalidated while it stood still is not found when it goes on. */
 static void
@@ -291,12 +347,10 @@ cache_invalidation_wins_over_a_fill_at_every_point(void **state)
             assert_int_equal(verdict, CACHE_MISS);
             kill(pid, SIGCONT);
             fixture_wait(pid);
+            assert_true(fixture_get(mine, 1, 100, &verdict, &asked_at));
+            assert_int_equal(verdict, CACHE_MISS);
         } else
             assert_int_equal(i % 2, 1); /* written in its old place: fewer points */
-        key = fixture_key(mine, 1, text);
-        cache_invalidate(mine, &key, 1000);
-        assert_true(fixture_get(mine, 1, 100, &verdict, &asked_at));
-        assert_int_equal(verdict, CACHE_MISS);
         assert_int_equal(fixture_put(mine, 3, 1000, 100), CACHE_STORED);
         cache_free(&mine);
         cache_free(&c);
@@ -309,6 +363,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cache_lock_of_the_dead_is_taken_over_at_every_point),
         cmocka_unit_test(cache_invalidation_wins_over_a_fill_at_every_point),
+        cmocka_unit_test(cache_pending_is_not_for_readers),
         cmocka_unit_test(cache_survives_a_thousand_kills),
     };
 
