@@ -1,7 +1,7 @@
 /*
  * test_cache_region.c - a region is sealed, kept, refused, and mostly made of items.
  */
-#include "server/cache/cache.h"
+#include "server/cache/layout.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -174,6 +174,37 @@ cache_lives_on_behind_its_descriptors(void **state)
     assert_int_equal(fcntl(kept[0], F_GETFD), -1);
 }
 
+static size_t
+resident_pages(const char *base, size_t bytes)
+{
+    static unsigned char pages[1 << 16];
+    size_t i, n = 0;
+
+    assert_int_equal(mincore((void *)(uintptr_t)base, bytes, pages), 0);
+    for (i = 0; i < bytes / 4096; i++)
+        n += pages[i] & 1;
+    return n;
+}
+
+/* 256 MiB that nobody uses cost nobody anything, and used ones are taken bit by bit. */
+static void
+cache_region_is_not_touched_before_it_is_used(void **state)
+{
+    struct cache *cache = cache_new((size_t)256 << 20, CAPACITY);
+    struct cache_key key;
+    struct cache_stats stats;
+
+    (void)state;
+    assert_true(resident_pages(cache->base, cache->at.bytes) <= 1);
+    cache_join(cache, 0);
+    cache_key(cache, SOURCE, SPAN("7"), &key);
+    cache_put_found(cache, &key, 1, SPAN("{}"), NULL, 0);
+    assert_true(resident_pages(cache->base, cache->at.bytes) <= 8);
+    cache_stats(cache, &stats);
+    assert_int_equal(stats.entries, 1);
+    cache_free(&cache);
+}
+
 int
 main(void)
 {
@@ -185,6 +216,7 @@ main(void)
         cmocka_unit_test_setup_teardown(
             cache_before_joining_stores_nothing_but_reads_and_invalidates, setup,
             teardown),
+        cmocka_unit_test(cache_region_is_not_touched_before_it_is_used),
         cmocka_unit_test_setup_teardown(cache_lives_on_behind_its_descriptors, setup,
                                         teardown),
     };
