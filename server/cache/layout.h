@@ -25,9 +25,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if ATOMIC_LONG_LOCK_FREE != 2 || ATOMIC_CHAR_LOCK_FREE != 2
-#error "a lock inside an atomic would be in one process only"
-#endif
+/* A lock inside an atomic would be in one process only. */
+_Static_assert(ATOMIC_LONG_LOCK_FREE == 2 && ATOMIC_CHAR_LOCK_FREE == 2, "no atomics");
 
 #define CACHE_LINE 64
 #define CACHE_MAGIC 0x6663686364686366u

@@ -13,6 +13,15 @@
 
 #define MARKS 5
 
+unsigned
+fixture_random(uint64_t *x)
+{
+    *x ^= *x << 13;
+    *x ^= *x >> 7;
+    *x ^= *x << 17;
+    return (unsigned)(*x >> 20);
+}
+
 void *
 fixture_shared(size_t bytes)
 {

@@ -15,6 +15,9 @@
 
 #define FIXTURE_SOURCE 77
 
+/* The next of a sequence that is the same each time; *x: not 0. */
+unsigned fixture_random(uint64_t *x);
+
 /* What several processes count in; anonymous shared memory. */
 void *fixture_shared(size_t bytes);
 

@@ -54,26 +54,17 @@ doom_hook(void *arg, enum cache_point where)
         raise(doom->signal);
 }
 
-static unsigned
-next_random(uint64_t *x)
-{
-    *x ^= *x << 13;
-    *x ^= *x >> 7;
-    *x ^= *x << 17;
-    return (unsigned)(*x >> 20);
-}
-
 static void
 some_work(struct cache *c, uint64_t *random)
 {
-    unsigned id = next_random(random) % IDS;
+    unsigned id = fixture_random(random) % IDS;
     enum cache_verdict verdict;
     char text[16];
     struct cache_key key = fixture_key(c, id, text);
     struct lease lease;
     usec_t asked_at, now = clock_now();
 
-    switch (next_random(random) % 8) {
+    switch (fixture_random(random) % 8) {
     case 0:
         cache_invalidate(c, &key, now);
         break;
@@ -136,7 +127,7 @@ observe(struct cache *c, void *arg)
     unsigned id;
 
     while (!shared->stop) {
-        id = next_random(&random) % IDS;
+        id = fixture_random(&random) % IDS;
         since = used_ns(&before);
         if (!fixture_get(c, id, ITEM_MOST, &verdict, &asked_at))
             shared->wrong++;
@@ -154,7 +145,7 @@ static bool
 kill_one(struct cache *c, unsigned round, uint64_t *random)
 {
     struct doom doom = { .point = (enum cache_point)(round / 2 % CACHE_POINTS),
-                         .countdown = 1 + next_random(random) % 4,
+                         .countdown = 1 + fixture_random(random) % 4,
                          .signal = SIGKILL };
     bool anywhere = round % 2 == 0;
     pid_t pid = fixture_fork(c, 1, victim, anywhere ? NULL : &doom);
@@ -162,7 +153,7 @@ kill_one(struct cache *c, unsigned round, uint64_t *random)
     bool killed;
 
     if (anywhere) {
-        nap.tv_nsec = next_random(random) % 400000;
+        nap.tv_nsec = fixture_random(random) % 400000;
         nanosleep(&nap, NULL);
         kill(pid, SIGKILL);
     }

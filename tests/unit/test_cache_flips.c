@@ -38,15 +38,6 @@ struct user {
     size_t index;
 };
 
-static unsigned
-next_random(uint64_t *x)
-{
-    *x ^= *x << 13;
-    *x ^= *x >> 7;
-    *x ^= *x << 17;
-    return (unsigned)(*x >> 20);
-}
-
 /* All leases end in LEASE_STORED: to hear anything else is to hear a lie. */
 static void
 use_lease(struct cache *c, struct shared *shared, const struct cache_key *key)
@@ -96,8 +87,8 @@ use(struct cache *c, void *arg)
 
     alarm(LIFETIME_S);
     while (!shared->stop) {
-        id = next_random(&random) % IDS;
-        what = next_random(&random) % 32;
+        id = fixture_random(&random) % IDS;
+        what = fixture_random(&random) % 32;
         key = fixture_key(c, what < 8 ? id % 8 : id, text);
         if (!fixture_get(c, id, ITEM_MOST, &verdict, &asked_at))
             shared->wrong++;
@@ -116,10 +107,11 @@ use(struct cache *c, void *arg)
 static void
 flip(struct cache *c, uint64_t *random)
 {
-    size_t at = ((size_t)next_random(random) << 20 ^ next_random(random)) % c->at.bytes;
+    size_t at =
+        ((size_t)fixture_random(random) << 20 ^ fixture_random(random)) % c->at.bytes;
 
     atomic_fetch_xor((_Atomic uint8_t *)(void *)(c->base + at),
-                     (uint8_t)(1u << next_random(random) % 8));
+                     (uint8_t)(1u << fixture_random(random) % 8));
 }
 
 static void

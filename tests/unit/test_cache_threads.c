@@ -29,15 +29,6 @@ struct user {
     unsigned stale; /* found after this very thread had invalidated it */
 };
 
-static unsigned
-next_random(uint64_t *x)
-{
-    *x ^= *x << 13;
-    *x ^= *x >> 7;
-    *x ^= *x << 17;
-    return (unsigned)(*x >> 20);
-}
-
 /* Takes, finishes or waits for a lease of one of a few keys. */
 static void
 use_lease(struct user *u, const struct cache_key *key)
@@ -68,8 +59,8 @@ use(void *arg)
     unsigned i, id;
 
     for (i = 0; i < ROUNDS; i++) {
-        id = next_random(&u->random) % IDS;
-        switch (next_random(&u->random) % 16) {
+        id = fixture_random(&u->random) % IDS;
+        switch (fixture_random(&u->random) % 16) {
         case 0:
             key = fixture_key(u->cache, id, text);
             now = clock_now();
