@@ -15,8 +15,8 @@
  */
 #include "server/cache/geometry.h"
 
-#define SET_BYTES \
-    (SET_LINES * sizeof(struct index_line)) /* shards and sets begin at these */
+/* Shards and sets begin at multiples of it. */
+#define SET_BYTES (SET_LINES * sizeof(struct index_line))
 #define SHARD_BYTES ((size_t)4 << 20)
 #define SHARDS_MAX 256
 /* One index slot for so many bytes of entries.  With entries of 350 bytes the index is 63 %
@@ -24,7 +24,7 @@
  * index decides how many there are. */
 #define BYTES_A_SLOT 220
 #define BYTES_A_GHOST 512
-#define SMALL_PART 32 /* the small ring is a twentieth */
+#define SMALL_PART 32
 
 static size_t
 round_up(size_t n, size_t to)
@@ -53,7 +53,9 @@ divide_shard(struct geometry *g)
     g->index = round_up(sizeof(struct shard), SET_BYTES);
     g->ghosts = g->index + g->nsets * SET_BYTES;
     g->ring[RING_SMALL] = g->ghosts + g->nghosts * line;
-    room = (g->shard_bytes - g->ring[RING_SMALL]) / line * line;
+    /* A line is left behind the last ring: an entry's head is looked at before it is
+     * known to be one. */
+    room = (g->shard_bytes - g->ring[RING_SMALL]) / line * line - line;
     g->ring_bytes[RING_SMALL] = room / SMALL_PART / line * line;
     g->ring_bytes[RING_MAIN] = room - g->ring_bytes[RING_SMALL];
     g->ring[RING_MAIN] = g->ring[RING_SMALL] + g->ring_bytes[RING_SMALL];

@@ -30,6 +30,8 @@ _Static_assert(ATOMIC_LONG_LOCK_FREE == 2 && ATOMIC_CHAR_LOCK_FREE == 2, "no ato
 
 #define CACHE_LINE 64
 #define CACHE_MAGIC 0x6663686364686366u
+/* Raised whenever the words mean something else; what has a size or a place is in the
+ * stamp anyway. */
 #define CACHE_VERSION 1
 
 /* All that is shared and has a name; the rest are arrays of words. */

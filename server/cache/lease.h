@@ -27,7 +27,7 @@ struct lease {
 
 enum lease_take {
     LEASE_MINE,      /* fetch, then say lease_finish: others may wait */
-    LEASE_ELSEWHERE, /* somebody fetches it; this process will be woken */
+    LEASE_ELSEWHERE, /* somebody (this process too) fetches it; this one will be woken */
     LEASE_NONE,      /* no place in the table: fetch without one */
 };
 

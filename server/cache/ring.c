@@ -5,7 +5,7 @@
  * rings of bytes themselves, so there is nothing to link, nothing to fragment, and any
  * size fits as well as any other.
  *
- *     new ------------> [small ring, 1/20] --read again--> [main ring, 19/20] <-+
+ *     new ------------> [small ring, 1/32] --read again--> [main ring] <--------+
  *                              |                                 |              |
  *                       not: ghost, gone                   read again: moves to its head
  *     new, ghost known -------------------------------->   not: gone

@@ -34,7 +34,8 @@ assert_sound(const struct geometry *g, size_t bytes)
     assert_true(g->ghosts >= g->index + g->nsets * SET_BYTES);
     assert_true(g->ring[RING_SMALL] >= g->ghosts + g->nghosts * GHOST_GROUP * 4);
     assert_true(g->ring[RING_MAIN] >= g->ring[RING_SMALL] + g->ring_bytes[RING_SMALL]);
-    assert_true(g->ring[RING_MAIN] + g->ring_bytes[RING_MAIN] <= g->shard_bytes);
+    assert_true(g->ring[RING_MAIN] + g->ring_bytes[RING_MAIN] + ENTRY_HEAD_BYTES <=
+                g->shard_bytes);
     assert_int_equal((g->ring_bytes[RING_SMALL] | g->ring_bytes[RING_MAIN]) % UNIT, 0);
     assert_true(g->shard_bytes / UNIT < (size_t)1 << 31); /* a place fits in a slot */
 }
