@@ -38,6 +38,7 @@ fork_worker(struct master *m, const struct supervisor_birth *birth, int control_
                       .listen_fds = listen_fds,
                       .nlisten = listeners_of(&m->listeners, g->config, listen_fds),
                       .serving = !m->rolling,
+                      .succeeds = m->rolling && m->serving,
                       .control_fd = control_fd,
                       .max_connections = accept_max_connections(g->config) },
         .identity = &m->identity,

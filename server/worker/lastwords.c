@@ -61,12 +61,15 @@ on_crash(int signal_number)
 void
 lastwords_init(struct blackbox *box)
 {
-    stack_t stack = { .ss_sp = malloc(STACK_BYTES), .ss_size = STACK_BYTES };
+    static char bytes[STACK_BYTES];
+    const stack_t stack = { .ss_sp = bytes, .ss_size = sizeof(bytes) };
     struct sigaction now, was;
+    stack_t present;
     void *frames[1];
     size_t i;
 
-    if (stack.ss_sp == NULL || sigaltstack(&stack, NULL) == -1)
+    if (sigaltstack(NULL, &present) == -1 ||
+        ((present.ss_flags & SS_DISABLE) != 0 && sigaltstack(&stack, NULL) == -1))
         return;
     memset(box, 0, sizeof(*box));
     own_box = box;

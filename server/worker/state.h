@@ -66,6 +66,7 @@ struct worker {
     struct metrics *metrics;
     struct event_base *base;
     enum worker_state state;
+    bool waits; /* STARTING: could serve, but worse than those who do */
     int exit_code;
     usec_t drain_until;
 

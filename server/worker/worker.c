@@ -52,11 +52,40 @@ worker_say(struct worker *w, enum worker_word word, const char *text)
         log_warn("control socket: cannot tell the master: errno=%d", errno);
 }
 
+/* Do those whom we are to follow reach more databases than we do?  Then a typing error
+ * would put them out of work for nothing; if nobody reaches it, the reload may be the
+ * remedy. */
+static bool
+worker_is_worse_off(const struct worker *w)
+{
+    struct scoreboard *board = w->heritage->board;
+    uint64_t ours = metrics_get(w->metrics, METRIC_db_up);
+    size_t i;
+
+    if (!w->heritage->succeeds || ours >= w->config->ndatabases)
+        return false;
+    for (i = 0; i < scoreboard_size(board); i++) {
+        struct scoreboard_slot *s = scoreboard_slot(board, i);
+
+        if (slot_state(s) == SLOT_READY &&
+            metrics_get(slot_metrics(s), METRIC_db_up) > ours)
+            return true;
+    }
+    return false;
+}
+
 void
 worker_settled(struct worker *w)
 {
     if (w->state != WORKER_STARTING)
         return;
+    if (worker_is_worse_off(w)) {
+        if (!w->waits)
+            log_warn("not ready: a database is away that the present workers reach, or "
+                     "another one than theirs; waiting for it until start_timeout");
+        w->waits = true;
+        return;
+    }
     if ((w->acceptor = acceptor_new(w)) == NULL) {
         log_error("cannot accept connections: no memory");
         w->exit_code = WORKER_EXIT_START;
@@ -196,6 +225,8 @@ worker_on_beat(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     clients_tick(w, clock_now());
+    if (w->waits)
+        worker_settled(w);
     metrics_set(w->metrics, METRIC_log_dropped, log_dropped());
 }
 

@@ -30,6 +30,7 @@ struct worker_heritage {
     const int *listen_fds;
     size_t nlisten;
     bool serving;   /* this configuration served once: a refused source ends nobody */
+    bool succeeds;  /* workers of another configuration serve meanwhile */
     int control_fd; /* SOCK_SEQPACKET to the master; its end of file is our end */
     size_t max_connections; /* of the whole server */
 };

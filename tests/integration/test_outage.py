@@ -62,7 +62,7 @@ def check_items(client: Client, seed: int, requests: int) -> None:
 # --- away
 
 
-def test_a_database_absent_at_the_start_is_served_once_it_comes(
+def test_scenario_42_a_database_absent_at_the_start_is_served_once_it_comes(
     own_db: MariaDB, start_fetchd: Start
 ) -> None:
     own_db.stop()
@@ -105,7 +105,7 @@ def test_a_database_killed_and_restarted_under_load_loses_no_client(
     assert max(o.took_s for o in load.outcomes) * 1000 < 500 + SLACK_MS
 
 
-def test_ten_deaths_of_the_database_under_load_restart_no_worker(
+def test_scenario_43_ten_deaths_of_the_database_under_load_restart_no_worker(
     own_db: MariaDB, start_fetchd: Start
 ) -> None:
     server = start_fetchd(shop(own_db.socket, deadline="500ms"))

@@ -130,6 +130,29 @@ def test_a_generation_that_refuses_its_configuration_is_rolled_back(
     assert server.client().fetch("again:1").items == 1
 
 
+def test_a_reload_to_a_database_that_is_away_is_rolled_back_while_the_old_one_is_there(
+    own_db: MariaDB, start_scenario: Start
+) -> None:
+    server = start_scenario(shop(own_db.socket, workers=2, start_timeout="1s"))
+    pids, client = server.worker_pids(), server.client()
+    assert client.fetch(1).items == 1
+    server.allowed_errors += ["not ready within start_timeout", "reload rolled back"]
+    server.config.databases["main"].update(socket=own_db.socket + "-typo")
+    server.rewrite()
+    server.reload("reload rolled back")
+    assert server.log_lines("not ready: a database is away that the present workers reach")
+    assert server.wait_workers(2) == pids and client.fetch(1).items == 1
+    # where nobody reaches it any more, it is no reason to refuse
+    own_db.stop()
+    wait_until(lambda: client.stats()["db_up"] == 0, 5)
+    server.reload()
+    server.config.databases["main"].update(socket=own_db.socket)
+    server.rewrite()
+    server.reload()
+    own_db.start()
+    wait_until(lambda: client.fetch(1).items == 1, 10)
+
+
 def test_scenario_20_workers_from_4_to_8_to_2_without_a_failure(
     shop_db: MariaDB, start_scenario: Start
 ) -> None:

@@ -268,3 +268,33 @@ def test_scenario_52_a_worker_that_scribbles_over_the_scoreboard_harms_nobody_el
     server.wait_workers(3)
     assert server.client().fetch(1).items == 1
     assert [row["state"] for row in server.client().workers()] == ["ready"] * 3
+
+
+def test_scenario_45_a_killed_workers_database_connection_goes_with_it(
+    own_db: MariaDB, start_scenario: Start
+) -> None:
+    server = start_scenario(shop(own_db.socket, workers=3))
+    server.mature()
+    client = server.client()
+    assert client.fetch(1).items == 1
+    holder = server.worker_of(client)
+    locker = own_db.connect("shop")
+    others = len(own_db.connections())
+    assert others >= 3
+    with locker.cursor() as cursor:
+        cursor.execute("LOCK TABLES items WRITE")
+        client.ask_fetch([7])  # its statement waits for the table
+        with server.client() as monitor:
+            monitor.wait_stat("inflight_statements", 1)
+        server.kill_worker(holder)
+        wait_until(lambda: server.ready_count() == 4, 5)
+        cursor.execute("UNLOCK TABLES")
+    wait_until(lambda: len(own_db.connections()) == others, 1, "the connection to go")
+    most = 0
+    server.signal(signal.SIGHUP)
+    end = "reloaded generation=2"
+    while not server.log_lines(end):
+        most = max(most, len(own_db.connections()))
+    assert most <= others + 2, "one more at a time, and one that is just closing"
+    server.wait_log(end)
+    locker.close()

@@ -27,13 +27,6 @@ TOOK_OVER = r"took over version=\S+ "
 UPGRADED = r"upgraded version=\S+ generation="
 
 
-def upgrade(server: Scenario, ends: str = UPGRADED) -> None:
-    """USR2, and waits for the line with which it ends."""
-    before = len(server.log_lines(ends))
-    server.signal(signal.SIGUSR2)
-    server.wait_log(ends, before + 1)
-
-
 def limits(pid: int) -> list[tuple[int, int]]:
     """Every resource limit of a process."""
     return [resource.prlimit(pid, which) for which in range(16)]
@@ -52,7 +45,7 @@ def test_scenario_21_twenty_upgrades_under_load_fail_no_request(
     with Load(server, reference(server, 200), connections=8, pause_s=0.002) as load:
         wait_until(load.all_items_after(0, 50), 5)
         for _ in range(20):
-            upgrade(server)
+            server.upgrade()
             assert pooled.fetch(1).items == 1
         wait_until(load.all_items_after(time.monotonic(), 50), 5)
     assert load.counts()["ok"] == len(load.outcomes), load.counts()
@@ -97,17 +90,17 @@ def test_scenario_22_a_program_that_cannot_take_over_is_refused_without_harm(
         (b"", "Exec format error"),
     ):
         replace(own_binary, content)
-        upgrade(server, f"upgrade refused: .*{reason}")
+        server.upgrade(f"upgrade refused: .*{reason}")
         assert client.fetch(1).items == 1
     own_binary.unlink()
-    upgrade(server, "upgrade refused: .*No such file")
+    server.upgrade("upgrade refused: .*No such file")
     good = server.config.text()
     replace(own_binary, BINARY)
     server.rewrite(good.replace("= 2\n", '= "many"\n'))
-    upgrade(server, "upgrade refused: .*workers: expected a number")
+    server.upgrade("upgrade refused: .*workers: expected a number")
     assert server.worker_pids() == pids and client.fetch(1).items == 1
     server.rewrite(good)
-    upgrade(server)
+    server.upgrade()
     assert client.fetch(1).items == 1 and not set(server.wait_workers(2)) & set(pids)
 
 
@@ -119,7 +112,7 @@ def test_a_program_that_hangs_when_it_is_checked_is_given_up(
     )
     replace(own_binary, b"#!/bin/sh\nexec sleep 60\n")
     server.allowed_errors.append("upgrade refused")
-    upgrade(server, "upgrade refused")
+    server.upgrade("upgrade refused")
     assert server.client().fetch(1).items == 1
 
 
@@ -131,7 +124,7 @@ def test_new_workers_that_cannot_serve_leave_the_old_ones_alone(
     server.config.sources["lost"] = {"database": "main", "table": "no_such_table"}
     server.rewrite()
     server.allowed_errors.append("the new workers cannot serve")
-    upgrade(server, "the new workers cannot serve .*no_such_table.*the old ones go on")
+    server.upgrade("the new workers cannot serve .*no_such_table.*the old ones go on")
     assert server.wait_workers(2) == pids and client.fetch(1).items == 1
     del server.config.sources["lost"]
     server.rewrite()

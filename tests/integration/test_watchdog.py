@@ -15,34 +15,12 @@ from harness.wait import SLOW, wait_until
 
 Start = Callable[..., Fetchd]
 
-# the sanitizers' own handlers would turn the abort into an exit code
-PLAIN_SIGNALS = {"ASAN_OPTIONS": "handle_abort=0:detect_leaks=1"}
 
 
 def stop_a_worker(server: Fetchd) -> int:
     victim = server.worker_pids()[0]
     os.kill(victim, signal.SIGSTOP)
     return victim
-
-
-@pytest.mark.timeout(30)
-def test_a_hung_worker_is_warned_of_aborted_killed_and_replaced(
-    shop_db: MariaDB, start_fetchd: Start
-) -> None:
-    server = start_fetchd(shop(shop_db.socket, workers=2, hang_timeout="1500ms"), env=PLAIN_SIGNALS)
-    server.allowed_errors += ["hangs; aborting", "still hangs; killing"]
-    victim = stop_a_worker(server)
-    server.wait_log(rf"pid={victim} does not respond silent_ms=")
-    server.wait_log(rf"pid={victim} hangs; aborting")
-    # Stopped, it cannot die of an abort: the kill follows.
-    server.wait_log(rf"pid={victim} still hangs; killing")
-    server.wait_log(rf"pid={victim} died signal=9")
-    wait_until(
-        lambda: len(server.worker_pids()) == 2 and victim not in server.worker_pids(),
-        10,
-        "a replacement",
-    )
-    assert server.client().fetch(1, 2, 3).items == 3
 
 
 @pytest.mark.timeout(30)
@@ -59,26 +37,8 @@ def test_a_worker_that_comes_back_in_time_is_left_alone(
     assert not server.log_lines("hangs")
 
 
-@pytest.mark.timeout(30)
-def test_a_stopped_master_kills_nobody_when_it_goes_on(
-    shop_db: MariaDB, start_fetchd: Start
-) -> None:
-    server = start_fetchd(shop(shop_db.socket, workers=2, hang_timeout="1500ms"))
-    workers = set(server.worker_pids())
-    for pid in [server.master_pid, *workers]:
-        os.kill(pid, signal.SIGSTOP)
-    since = time.monotonic()
-    wait_until(lambda: time.monotonic() - since > 3.0, 10, "more than hang_timeout")
-    for pid in [server.master_pid, *workers]:
-        os.kill(pid, signal.SIGCONT)
-    since = time.monotonic()
-    wait_until(lambda: time.monotonic() - since > 2.0, 10, "the watchdog's looks")
-    assert set(server.worker_pids()) == workers
-    assert server.client().fetch(1).items == 1
-
-
 @pytest.mark.timeout(40)
-def test_a_database_that_hangs_is_no_reason_to_kill_workers(
+def test_scenario_44_a_database_that_hangs_is_no_reason_to_kill_workers(
     own_db: MariaDB, start_fetchd: Start
 ) -> None:
     server = start_fetchd(

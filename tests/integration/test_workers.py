@@ -75,23 +75,6 @@ def test_a_worker_that_dies_is_logged_and_replaced_within_250_ms(
     assert client.stats()["workers_ready"] == 2
 
 
-def test_all_workers_killed_at_once_are_all_replaced_and_nobody_is_refused(
-    shop_db: MariaDB, start_fetchd: Start
-) -> None:
-    server = start_fetchd(shop(shop_db.socket, workers=4))
-    server.allowed_errors.append(DEATH)
-    mature(server)
-    old = server.worker_pids()
-    for pid in old:
-        os.kill(pid, signal.SIGKILL)
-    start = time.monotonic()
-    client = server.client()  # the listening socket is the master's: this waits, no more
-    assert client.fetch(1).items == 1
-    wait_until(lambda: ready_count(server) == 8, 3)
-    assert elapsed_ms(start) < slow(500)
-    assert len(server.worker_pids()) == 4 and not set(server.worker_pids()) & set(old)
-
-
 def test_the_dead_workers_figures_stay_in_the_totals(
     shop_db: MariaDB, start_fetchd: Start
 ) -> None:
@@ -123,7 +106,7 @@ def test_the_dead_workers_figures_stay_in_the_totals(
 
 @pytest.mark.soak
 @pytest.mark.timeout(60 + 3 * SOAK_S)
-def test_killing_each_worker_in_turn_under_load_loses_only_what_it_held(
+def test_scenario_1_killing_each_worker_in_turn_loses_only_what_it_held(
     shop_db: MariaDB, start_fetchd: Start
 ) -> None:
     server = start_fetchd(shop(shop_db.socket, workers=4))
@@ -159,7 +142,7 @@ def test_killing_each_worker_in_turn_under_load_loses_only_what_it_held(
         assert monitor.stats()["worker_deaths"] == deaths >= SOAK_S - 2
 
 
-def test_signals_to_a_worker_just_born_never_reach_the_master(
+def test_scenario_49_signals_to_a_worker_just_born_never_reach_the_master(
     shop_db: MariaDB, start_fetchd: Start
 ) -> None:
     config = shop(shop_db.socket, workers=2, respawn_min="1ms", respawn_max="2ms")
@@ -188,7 +171,7 @@ def test_signals_to_a_worker_just_born_never_reach_the_master(
 # --- balance
 
 
-def test_a_thousand_connections_are_shared_evenly_by_four_workers(
+def test_scenario_29_a_thousand_connections_are_shared_evenly_by_four_workers(
     shop_db: MariaDB, start_fetchd: Start
 ) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -206,50 +189,7 @@ def test_a_thousand_connections_are_shared_evenly_by_four_workers(
         assert client.fetch(1).items == 1
 
 
-def test_a_stopped_worker_keeps_nobody_waiting(
-    shop_db: MariaDB, start_fetchd: Start
-) -> None:
-    server = start_fetchd(shop(shop_db.socket, workers=4))
-    victim = server.worker_pids()[1]
-    os.kill(victim, signal.SIGSTOP)
-    try:
-        wait_until(lambda: procs.state(victim) == "T", 2)
-        for _ in range(100):
-            start = time.monotonic()
-            client = server.client()
-            assert client.fetch(1).items == 1
-            assert elapsed_ms(start) < slow(50)
-    finally:
-        os.kill(victim, signal.SIGCONT)
-    wait_until(lambda: int(server.client().stats()["workers_ready"]) == 4, 5)
-    assert victim in server.worker_pids()
-
-
 # --- the end
-
-
-def test_term_drains_what_is_in_flight_and_closes_the_idle(
-    shop_db: MariaDB, start_proxy: StartProxy, start_fetchd: Start
-) -> None:
-    road = start_proxy(shop_db)
-    server = start_fetchd(shop(road.socket, workers=2))
-    busy = list(server.client_per_worker().values())
-    idle = [server.client() for _ in range(20)]
-    for client in idle + busy:
-        assert client.fetch(1).items == 1
-    road.delay_s = 0.35
-    asked = [client.ask_fetch([10 + n, 20 + n]) for n, client in enumerate(busy)]
-    road.forget()
-    server.signal(signal.SIGTERM)
-    start = time.monotonic()
-    for client in idle:
-        assert client.rest() == b""
-    assert elapsed_ms(start) < slow(300), "idle connections wait for the busy ones"
-    for client, keys in zip(busy, asked):
-        assert client.read_answer(keys).items == 2
-        assert client.rest() == b""
-    assert server.wait_exit(5) == 0
-    assert server.log_lines(" draining") and server.log_lines(" stopped")
 
 
 def test_term_refuses_new_connections(
@@ -281,7 +221,7 @@ def test_term_refuses_new_connections(
     "signals",
     [[signal.SIGTERM, signal.SIGTERM], [signal.SIGINT], [signal.SIGQUIT, signal.SIGTERM]],
 )
-def test_a_second_term_or_an_int_ends_it_now(
+def test_scenario_13_a_second_term_or_an_int_ends_it_now(
     shop_db: MariaDB,
     start_proxy: StartProxy,
     start_fetchd: Start,
@@ -303,23 +243,6 @@ def test_a_second_term_or_an_int_ends_it_now(
         server.signal(signals[1])
     server.wait_exit(5)
     assert elapsed_ms(start) < slow(1500)
-
-
-def test_the_masters_death_ends_its_workers_within_a_second(
-    shop_db: MariaDB, start_fetchd: Start
-) -> None:
-    server = start_fetchd(shop(shop_db.socket, workers=4))
-    server.expected_exit = None
-    clients = [server.client() for _ in range(8)]
-    workers = server.worker_pids()
-    server.signal(signal.SIGKILL)
-    wait_until(
-        lambda: not any(procs.alive(p) for p in workers), 1.0, "the workers to end"
-    )
-    for client in clients:
-        assert client.rest() == b""
-    with pytest.raises(ConnectionError):
-        Client(server.address)
 
 
 # --- clients that cost too much

@@ -65,6 +65,18 @@ class Scenario(Fetchd):
         self.wait_log(ends, before + 1, timeout)
         return self.log_lines(ends)[before]
 
+    def upgrade(self, ends: str = r"upgraded version=\S+ generation=") -> None:
+        """USR2, and waits for the line with which it ends."""
+        before = len(self.log_lines(ends))
+        self.signal(signal.SIGUSR2)
+        self.wait_log(ends, before + 1)
+
+    def forget_log(self) -> None:
+        """Judges the lines so far and drops them: a long run writes many."""
+        assert not self.errors(), self.errors()
+        head = self.log_lines("listening address=")
+        self.log_path.write_text("".join(line + "\n" for line in head))
+
     def generation(self) -> int:
         """The generation that serves, by the log."""
         found = re.findall(r"reloaded generation=([0-9]+)", self.log())
