@@ -198,10 +198,8 @@ client_input(struct client *c, struct span input)
         client_close(c, "no memory for input");
         return;
     }
-    c->heard = clock_now();
     if (done > 0)
         c->line_since = 0; /* what is left over began just now */
-    client_note_partial(c, c->heard);
     client_parse_later(c);
     client_update_reading(c);
 }
@@ -231,7 +229,8 @@ client_on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct client *c = arg;
     struct worker *w = c->worker;
-    ssize_t n = read(fd, w->read_buffer, WORKER_READ_BYTES);
+    ssize_t n = recv(fd, w->read_buffer, WORKER_READ_BYTES, 0); /* cheaper than read */
+    usec_t now;
 
     (void)what;
     if (n > 0) {
@@ -247,7 +246,12 @@ client_on_readable(evutil_socket_t fd, short what, void *arg)
     } else if (errno != EAGAIN && errno != EINTR) {
         client_close(c, "reset by the peer");
     }
-    if (worker_share_over(w, clock_now()))
+    now = clock_now();
+    if (n > 0 && c->state == CLIENT_OPEN) {
+        c->heard = now;
+        client_note_partial(c, now);
+    }
+    if (worker_share_over(w, now))
         event_base_loopbreak(w->base); /* the others are heard in the next turn */
 }
 
