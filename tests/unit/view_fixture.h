@@ -13,7 +13,7 @@
 
 enum shop { ITEMS, STOCK, PRICE, VENDORS, NSHOPS };
 
-#define KITCHEN_BATCHES 16
+#define KITCHEN_BATCHES 64
 #define KITCHEN_GUESTS 2100
 
 struct larder {
