@@ -50,6 +50,17 @@ check_listens(struct check *k)
     return true;
 }
 
+/* Less would be more bookkeeping than items. */
+#define CACHE_LEAST ((size_t)1 << 20)
+
+static bool
+check_cache(struct check *k)
+{
+    if (k->c->cache_bytes == 0 || k->c->cache_bytes >= CACHE_LEAST)
+        return true;
+    return REFUSE(k, SECTION_CACHE, "", "size", "expected 0 for none, or at least 1M");
+}
+
 static bool
 check_top(struct check *k)
 {
@@ -61,7 +72,7 @@ check_top(struct check *k)
             "expected \"stderr\", \"syslog\" or the absolute path of a file, got "
             "\"%s\"",
             c->log);
-    return check_listens(k) &&
+    return check_listens(k) && check_cache(k) &&
            check_order(k, SECTION_TOP, "", "respawn_min", "respawn_max",
                        c->respawn_min_ms <= c->respawn_max_ms) &&
            check_order(k, SECTION_LIMITS, "", "output_soft", "output_hard",

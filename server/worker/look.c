@@ -10,7 +10,7 @@
 
 /* Bytes after which a look ends; what one item may add on top. */
 #define LOOK_BYTES ((size_t)1 << 20)
-#define LOOK_BYTES_MAX (2 * LOOK_BYTES + CACHE_ITEM_MAX)
+#define LOOK_BYTES_MAX (LOOK_BYTES + CACHE_ITEM_MAX)
 
 /* A key on its way through the cache. */
 struct glance {
@@ -129,7 +129,7 @@ look_up_group(struct worker *w, struct look *look, struct item_result *results, 
         if (glances[i].lookup != NULL)
             cache_prefetch(glances[i].lookup->cache, &glances[i].key);
     }
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < n && buf_size(&look->bytes) < LOOK_BYTES; i++) {
         look->off[look->n] = look->bytes.len;
         look->from[look->n] = ITEM_FROM_NOBODY;
         if (glances[i].lookup != NULL)
@@ -138,6 +138,8 @@ look_up_group(struct worker *w, struct look *look, struct item_result *results, 
         look->known += results[i].status != ITEM_OPEN;
         look->n++;
     }
+    for (; i < n; i++)
+        results[i].status = ITEM_OPEN; /* not looked at: the items are large */
 }
 
 static void

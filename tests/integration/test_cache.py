@@ -60,6 +60,19 @@ def test_hits_and_misses_of_one_request_keep_their_places(
     assert client.stats()["statement_ids"] - before == n - len(range(1, n, 3))
 
 
+def test_large_items_are_hits_as_well(rows: MariaDB, start_fetchd: Start) -> None:
+    """More than one look holds: the rest is looked up in the next."""
+    rows.sql(
+        f"CREATE TABLE {SCHEMA}.large (id INT PRIMARY KEY, v LONGTEXT)",
+        f"INSERT INTO {SCHEMA}.large SELECT seq, REPEAT('x', 300000) FROM seq_1_to_30",
+    )
+    client = start_fetchd(config(rows, table="large", cache={"size": "64M"})).client()
+    first = client.fetch(*range(1, 31), "none")
+    before = client.stats()["statement_ids"]
+    assert client.fetch(*range(1, 31), "none").replies == first.replies
+    assert client.stats()["statement_ids"] == before
+
+
 def test_every_dialect_and_layout_shows_the_same_item_from_the_cache(
     rows: MariaDB, start_fetchd: Start
 ) -> None:

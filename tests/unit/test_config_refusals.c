@@ -166,6 +166,8 @@ options_that_contradict_each_other_are_refused(void **state)
           ":4: respawn_max: expected respawn_min to be at most respawn_max" },
         { "limits {\n output_soft = '64M'\n output_hard = 1M }",
           ":5: limits.output_hard: expected output_soft to be at most output_hard" },
+        { "cache { size = 1023K }",
+          ":3: cache.size: expected 0 for none, or at least 1M" },
         { "limits { output_hard = 8M }",
           ":3: limits.output_hard: expected reply to be at most output_hard" },
         { "listen = { ':7', '*:7' }", ":3: listen: \"*:7\" is listed twice" },
