@@ -42,6 +42,7 @@ struct commands {
     struct sockaddr_un address;
     struct stat file; /* the socket as we made it */
     int fd;
+    bool deaf; /* out of descriptors: not worth a poll until the next turn */
     unsigned long arrivals;
     struct sender senders[COMMAND_CLIENTS];
 };
@@ -255,6 +256,7 @@ commands_accept(struct commands *c)
                                   .since = c->arrivals++ };
         }
     }
+    c->deaf = errno != EAGAIN && errno != EINTR;
 }
 
 /* Hears one sender out: a verb, or that he has left. */
@@ -290,7 +292,7 @@ commands_poll(const struct commands *c, struct pollfd *fds)
 
     if (c == NULL)
         return 0;
-    if (c->fd != -1)
+    if (c->fd != -1 && !c->deaf)
         fds[n++] = (struct pollfd){ .fd = c->fd, .events = POLLIN };
     for (i = 0; i < COMMAND_CLIENTS; i++) {
         if (c->senders[i].state != SENDER_NONE)

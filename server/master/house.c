@@ -55,8 +55,10 @@ house_keep(struct house *h, const struct house_facts *facts, usec_t now)
                   facts->wanted);
     notify_status(&h->notify, "%s: %zu of %zu workers", facts->doing, facts->ready,
                   facts->wanted);
+    /* Who paused it does not want it restarted. */
     notify_tick(&h->notify, now,
-                scoreboard_alive(facts->board, now, NOTIFY_HEART_WITHIN));
+                facts->paused ||
+                    scoreboard_alive(facts->board, now, NOTIFY_HEART_WITHIN));
 }
 
 bool

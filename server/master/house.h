@@ -36,6 +36,7 @@ struct house_facts {
     struct scoreboard *board;
     size_t ready; /* workers that serve */
     size_t wanted;
+    bool paused;       /* nobody is meant to serve */
     const char *doing; /* "serving", "draining", ... */
 };
 

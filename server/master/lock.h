@@ -5,7 +5,8 @@
  * descriptor, so a worker that outlives its master still holds it (measured: a lock that
  * only the master holds is free while an orphan serves).  Open file description locks:
  * they can be asked for without being taken, are not lost when somebody else closes the
- * file, and survive fork(2) and execve(2).  The file itself stays: removing it would let
+ * file, and survive fork(2) and execve(2).  Nobody else may
+ * read the file: who can may lock it, and keep us from starting.  The file itself stays: removing it would let
  * two starts lock two files of one name.
  */
 #ifndef SERVER_MASTER_LOCK_H

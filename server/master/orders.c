@@ -118,6 +118,7 @@ keep_house(struct master *m)
         .board = m->board,
         .ready = supervisor_count(&m->supervisor, CHILD_READY),
         .wanted = m->supervisor.nplaces,
+        .paused = m->supervisor.mode == SUPERVISOR_PAUSED,
         .doing = doing(m),
     };
     enum command_verb verb;

@@ -202,6 +202,9 @@ def test_only_root_and_its_own_user_may_command_it(
     server.dir.chmod(0o755)
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     words = [*nobody, BINARY, "--pid-file", str(server.pid_file), "-s"]
+    done = server.command([*words, "status"])
+    assert done.returncode == 4 and "cannot look" in done.stderr, done
+    (server.dir / "pid.lock").chmod(0o644)
     for mode in (0o600, 0o666):  # the file's mode, and who it is that asks
         (server.dir / "pid.control").chmod(mode)
         for word in ("stop", "status"):

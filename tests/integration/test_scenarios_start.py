@@ -343,6 +343,11 @@ def test_scenario_41_the_watchdog_hears_only_from_a_master_with_a_living_worker(
             for pid in workers:
                 os.kill(pid, signal.SIGCONT)
         manager.wait("WATCHDOG=1", 3, count=len(manager.times("WATCHDOG=1")) + 2)
+        server.signal(signal.SIGWINCH)  # with nobody to serve on purpose it is no alarm
+        server.wait_workers(0)
+        manager.wait("WATCHDOG=1", 3, count=len(manager.times("WATCHDOG=1")) + 5)
+        assert manager.silent_for("WATCHDOG=1") < slow(0.5)
+        server.reload()
         server.signal(signal.SIGSTOP)
         wait_until(lambda: manager.silent_for("WATCHDOG=1") > 0.7, 5, "silence")
         server.signal(signal.SIGCONT)
