@@ -355,6 +355,7 @@ worker_close(struct worker *w)
     struct list *node, *after;
     size_t i;
 
+    w->state = WORKER_DONE; /* whatever ended it: nothing waits for another turn */
     acceptor_free(&w->acceptor);
     donors_close(w);
     LIST_EACH_SAFE (node, after, &w->clients)
