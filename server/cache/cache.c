@@ -79,6 +79,14 @@ cache_invalidated_since(const struct cache *c, const struct cache_key *key,
     return asked_at <= times_key(c, key->hash);
 }
 
+/* A figure that cannot be: an invalidation counts down what a wipe has set to 0 before,
+ * or its bits flipped. */
+static uint64_t
+plausible(uint64_t figure, uint64_t most)
+{
+    return figure <= most ? figure : 0;
+}
+
 static void
 stats_add(const struct cache *c, size_t shard, struct cache_stats *out)
 {
@@ -90,9 +98,9 @@ stats_add(const struct cache *c, size_t shard, struct cache_stats *out)
 
     for (i = 0; i < RINGS; i++) {
         out->bytes_max += c->at.ring_bytes[i];
-        out->bytes += word_get(&s->rings[i].used);
+        out->bytes += plausible(word_get(&s->rings[i].used), c->at.ring_bytes[i]);
     }
-    out->entries += word_get(&s->entries);
+    out->entries += plausible(word_get(&s->entries), c->at.nsets * SET_SLOTS);
     out->evictions += word_get(&s->evictions);
     out->stored += word_get(&s->stored);
     out->not_stored += word_get(&s->not_stored);

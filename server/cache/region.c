@@ -90,8 +90,8 @@ cache_new(size_t bytes, size_t capacity)
 {
     struct cache *c = view_new(bytes, capacity);
     struct region_head *head;
+    int fd, saved;
     size_t want;
-    int fd;
 
     if (c == NULL)
         return NULL;
@@ -112,9 +112,9 @@ cache_new(size_t bytes, size_t capacity)
     word_set(&head->magic, CACHE_MAGIC);
     return c;
 fail:
-    want = (size_t)errno;
+    saved = errno;
     cache_free(&c);
-    errno = (int)want;
+    errno = saved;
     return NULL;
 }
 

@@ -240,6 +240,21 @@ cache_invalidation_finds_a_slot_that_lost_a_bit(void **state)
     cache_free(&c);
 }
 
+static void
+cache_stats_tell_nothing_that_cannot_be(void **state)
+{
+    struct cache *c = cache_new(CACHE_BYTES_MIN, CAPACITY);
+    struct cache_stats stats;
+
+    (void)state;
+    region_shard(c, 0)->entries = (uint64_t)-1;
+    region_shard(c, 0)->rings[RING_MAIN].used = (uint64_t)1 << 60;
+    cache_stats(c, &stats);
+    assert_int_equal(stats.entries, 0);
+    assert_int_equal(stats.bytes, 0);
+    cache_free(&c);
+}
+
 /* A time that lost a bit counts as one of now. */
 static void
 cache_times_never_fall(void **state)
@@ -271,6 +286,7 @@ main(void)
         cmocka_unit_test(cache_notices_every_single_bit),
         cmocka_unit_test(cache_invalidation_finds_a_slot_that_lost_a_bit),
         cmocka_unit_test(cache_times_never_fall),
+        cmocka_unit_test(cache_stats_tell_nothing_that_cannot_be),
         cmocka_unit_test(cache_never_lies_while_its_bits_flip),
     };
 
