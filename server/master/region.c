@@ -34,7 +34,7 @@ region_take_over(const struct config *config, struct region_fds *carried,
     if (*cache != NULL)
         return true;
     if (carried->n > 0 && config->cache_bytes > 0)
-        log_warn("upgrade: the cache is another program's; it begins empty");
+        log_warn("upgrade: the cache has another layout or size; it begins empty");
     while (carried->n > 0)
         close(carried->fds[--carried->n]);
     return region_open(config, cache);

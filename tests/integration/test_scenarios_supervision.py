@@ -83,7 +83,9 @@ def test_scenario_4_workers_that_die_before_the_first_is_ready_fail_the_start(
     start = time.monotonic()
 
     def over() -> bool:
-        for pid in [] if server.exited() else server.worker_pids():
+        # only workers: a sanitizer's own helpers must live
+        born = {int(pid) for pid in re.findall(r"pid=(\d+) started", server.log())}
+        for pid in born & set(server.worker_pids()):
             procs.kill_if_alive(pid)
         return server.exited()
 
@@ -136,7 +138,7 @@ def test_scenario_6_a_stopped_worker_keeps_nobody_waiting_and_is_replaced(
         assert server.client().fetch(1).items == 1
         assert elapsed_ms(asked) < slow(50)
     server.wait_log(rf"pid={victim} hangs; aborting")
-    assert slow(1000) < elapsed_ms(start) < slow(2600)
+    assert 1000 < elapsed_ms(start) < slow(2600)
     server.wait_log(rf"pid={victim} still hangs; killing")
     server.wait_log(rf"pid={victim} died signal=9")
     assert victim not in server.wait_workers(4)
