@@ -321,9 +321,16 @@ line_room(const struct http_answer *a)
     return a->header_max - a->header_bytes;
 }
 
+/* 'in' goes on with a line that has no room.  Whether it could have been a status line
+ * must not depend on how it was cut. */
 static enum http_progress
-too_long(struct http_answer *a)
+too_long(struct http_answer *a, struct span in)
 {
+    if (a->part == HTTP_STATUS_LINE) {
+        buf_append(&a->line, in.p, in.n < 7 ? in.n : 7);
+        if (!may_be_status_line(buf_span(&a->line)))
+            return broken(a, "not an HTTP/1.x status line");
+    }
     if (a->part == HTTP_CHUNK_END)
         return broken(a, "a chunk longer than its size");
     return a->part == HTTP_CHUNK_SIZE ? broken(a, "an endless chunk size")
@@ -341,7 +348,7 @@ take_line(struct http_answer *a, struct span in, size_t *used)
 
     *used = n;
     if (buf_size(&a->line) + n > line_room(a))
-        return too_long(a);
+        return too_long(a, in);
     if (end == NULL || buf_size(&a->line) > 0) {
         buf_append(&a->line, in.p, n);
         line = buf_span(&a->line);
