@@ -175,12 +175,12 @@ def test_scenario_38_signals_ignored_or_blocked_at_the_start_work(
     server.kill_worker(server.worker_pids()[0])
     wait_until(lambda: server.ready_count() == 3, 5, "a replacement")
     server.reload()
-    assert int(status(server.worker_pids()[0])["SigBlk"], 16) == 0
+    assert int(status(server.wait_workers(2)[0])["SigBlk"], 16) == 0
     client = server.client()
     client.send(b"fetch " + b"1 " * 5000 + b"\n")
     client.sock.close()  # whoever writes to it is told by write(2)
     assert server.client().fetch(1).items == 1
-    assert len(server.worker_pids()) == 2
+    server.wait_workers(2)
 
 
 # --- 39: rights
@@ -262,7 +262,7 @@ def test_scenario_40_a_listening_socket_is_served_on(
     assert len(server.addresses()) == 1 and server.client().fetch(1).items == 1
     server.reload()
     assert server.client().fetch(1).items == 1
-    for pid in (server.master_pid, *server.worker_pids()):
+    for pid in (server.master_pid, *server.wait_workers(2)):
         assert b"LISTEN_" not in procs.environ(pid)
 
 
@@ -307,13 +307,14 @@ def test_scenario_41_ready_is_said_when_it_serves_and_stopping_first(
         server.wait_log(" ready workers=")
         manager.wait(r"STATUS=serving: 2 of 2 workers")
         server.reload()
+        manager.wait("READY=1", count=2)
         said = manager.said()
         begun = next(i for i, text in enumerate(said) if "RELOADING=1" in text)
         now = time.clock_gettime(time.CLOCK_MONOTONIC) * 1e6
         stamp = int(said[begun].split("MONOTONIC_USEC=")[1].split()[0])
         assert now - 60e6 < stamp <= now
         assert any("READY=1" in text for text in said[begun:])
-        for pid in (server.master_pid, *server.worker_pids()):
+        for pid in (server.master_pid, *server.wait_workers(2)):
             assert b"NOTIFY_SOCKET" not in procs.environ(pid)
         before = len(manager.said())
         server.signal(signal.SIGTERM)
