@@ -94,6 +94,30 @@ def test_requests_behind_the_one_in_flight_are_answered_by_the_heir(
     assert moved(client) == 1
 
 
+def test_a_client_that_never_pauses_moves_all_the_same(
+    shop_db: MariaDB, start_proxy: StartProxy, start_scenario: Start
+) -> None:
+    road = start_proxy(shop_db)
+    config = shop(road.socket, workers=1, drain_timeout="2s")
+    config.databases["main"]["connect_timeout"] = "10s"
+    server = start_scenario(config)
+    client, asked = server.client(), []
+    assert client.fetch(1).items == 1
+    road.delay_s = 0.02  # at any moment something is in flight
+    old = server.worker_pids()[0]
+    for n in range(4):
+        asked.append(client.ask_fetch([1 + n]))
+    server.signal(signal.SIGHUP)
+    n = 4
+    while procs.alive(old):
+        assert client.read_answer(asked.pop(0)).items == 1
+        n += 1
+        asked.append(client.ask_fetch([1 + n % 400]))
+    for keys in asked:
+        assert client.read_answer(keys).items == 1
+    assert moved(client) == 1 and not server.log_lines("drain: out of time")
+
+
 def test_who_does_not_read_his_answer_moves_when_he_has(
     shop_db: MariaDB, start_scenario: Start
 ) -> None:
@@ -175,4 +199,6 @@ def test_an_heir_that_dies_on_the_way_takes_nobody_along(
     server.wait_workers(1)
     for client in mine:
         assert client.fetch(1).items == 1
-    assert moved(mine[0]) >= len(mine)
+    stats = mine[0].stats()
+    assert stats["moved_connections"] >= len(mine)
+    assert stats["curr_connections"] == len(mine), "each is counted once"

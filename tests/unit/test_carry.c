@@ -119,9 +119,10 @@ carry_brings_everything_along(void **state)
     assert_true(fcntl(after.listeners.list[0].fd, F_GETFD) & FD_CLOEXEC);
     assert_true(fcntl(pair[0], F_GETFD) & FD_CLOEXEC);
 
-    free(before.listeners.list[0].text);
-    master_fini(&before, false);
     master_fini(&after, true);
+    free(before.listeners.list[0].text);
+    scoreboard_free(&before.board); /* its descriptor was the other's, and is closed */
+    master_fini(&before, false);
     close(pair[0]);
     close(pair[1]);
     config_free(&c);
