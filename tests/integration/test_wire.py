@@ -449,7 +449,7 @@ def test_ten_thousand_ids_fit_in_one_request(client: Client) -> None:
     assert all(r.item["id"] == r.key.decode() for r in answer.replies[:5000:97])
 
 
-@pytest.mark.parametrize("times,asked", [(4000, 1), (10_000, 3)])
+@pytest.mark.parametrize("times,asked", [(64, 1), (4000, 40), (10_000, 100)])
 def test_the_same_id_thousands_of_times_is_asked_once_a_turn(
     shop_db: MariaDB, start_fetchd: Callable[..., Fetchd], times: int, asked: int
 ) -> None:
@@ -457,7 +457,7 @@ def test_the_same_id_thousands_of_times_is_asked_once_a_turn(
     before = client.stats()
     assert client.fetch(*[42] * times).items == times
     after = client.stats()
-    # a turn looks at 4,096 places; the row may be here before the next turn begins
+    # a turn plans for a share of its time; the row may be here before the next begins
     assert 1 <= after["statement_ids"] - before["statement_ids"] <= asked
     assert after["statements"] - before["statements"] <= asked
 
