@@ -40,8 +40,8 @@ struct loader_flow {
 struct loader_waiter {
     struct list in_want;
     struct list in_flow;
-    struct want *want; /* NULL: not waiting */
-    struct loader_flow *flow;
+    struct want *want;        /* NULL: not waiting */
+    struct loader_flow *flow; /* where it queues; loader_want remembers it */
     usec_t deadline;
     unsigned max_age_ms; /* takes nothing older than this; 0: no bound */
     bool fresh;          /* joins no statement that was sent before it asked */

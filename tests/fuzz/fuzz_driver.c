@@ -140,7 +140,9 @@ answer(struct talk *t, const struct command *c)
         if (item_present(status))
             results[i].json =
                 SPAN("{\"id\":7,\"name\":\"a\\\"b\",\"attrs\":{\"c\":[1]}}");
-        traces[i] = (struct item_trace){ "items", ITEM_FROM_SOURCE, 1 };
+        traces[i] = (struct item_trace){ .source = "items",
+                                         .origin = ITEM_FROM_SOURCE,
+                                         .wait_us = 1 };
     }
     answer_in_parts(&out, c, &reply, 0);
     if (c->nkeys > 0) {
