@@ -136,6 +136,14 @@ check_word(struct check *k, const struct config_source *s, const char *name,
                   other, log_escape(span_str(value), shown));
 }
 
+static void
+warn_if_unverified(const struct config_source *s)
+{
+    if (s->http.tls && s->http.verify == SWITCH_NO)
+        log_warn("source name=%s verify=no: whoever answers at %s is believed", s->name,
+                 s->http.host);
+}
+
 static bool
 check_url(struct check *k, struct config_source *s)
 {
@@ -150,11 +158,13 @@ check_url(struct check *k, struct config_source *s)
     if (ok && http->many && http->match[0] == '\0')
         return REFUSE(k, SECTION_SOURCE, s->name, "match",
                       "required with {ids}: the field of an item that holds its id");
-    return ok && check_word(k, s, "key_type", http->key_type, "text", "integer") &&
-           check_word(k, s, "verify", http->verify, "yes", "no") &&
-           check_order(k, SECTION_SOURCE, s->name, "breaker_min", "breaker_max",
-                       http->breaker_min_ms <= http->breaker_max_ms) &&
-           check_token(k, s);
+    ok = ok && check_word(k, s, "key_type", http->key_type, "text", "integer") &&
+         check_order(k, SECTION_SOURCE, s->name, "breaker_min", "breaker_max",
+                     http->breaker_min_ms <= http->breaker_max_ms) &&
+         check_token(k, s);
+    if (ok)
+        warn_if_unverified(s);
+    return ok;
 }
 
 /* --- either ------------------------------------------------------------------------- */

@@ -52,6 +52,13 @@ struct config_database {
     size_t nhost_addrs;
 };
 
+/* "yes", "no", or not said: then a rule decides, and after loading it has. */
+enum config_switch {
+    SWITCH_UNSET,
+    SWITCH_NO,
+    SWITCH_YES,
+};
+
 struct config_texts {
     char **v;
     size_t n;
@@ -68,7 +75,7 @@ struct config_http {
     char *token_file;
     char *token; /* what it holds; NULL: none; masked wherever it is shown */
     char *ca_file;
-    char *verify; /* "yes" or "no" */
+    enum config_switch verify;
     unsigned ids_max;
     unsigned connections;
     unsigned connect_timeout_ms;
@@ -113,13 +120,6 @@ struct config_source {
     unsigned negative_ms;
     unsigned stale_ms;
     unsigned stale_if_error_ms;
-};
-
-/* "yes", "no", or not said: then a rule decides, and after loading it has. */
-enum config_switch {
-    SWITCH_UNSET,
-    SWITCH_NO,
-    SWITCH_YES,
 };
 
 /* Parts that a view may have at most. */

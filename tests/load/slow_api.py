@@ -1,13 +1,17 @@
 """slow_api.py MODE - an HTTP API for measurements: prints its port, then serves.
 
-MODE is "hang" (never answers) or a number of milliseconds that each answer takes.
-GET /most tells at once how many calls were under way at most.
+MODE is a number of milliseconds that each answer takes, and GET /most tells at once how
+many calls were under way at most; or "hang": connections are accepted and that is all, at
+next to no cost, as if it were another machine that hangs.
 """
 import asyncio
+import os
+import socket
 import sys
 
 HANG = sys.argv[1] == "hang"
 PAUSE_S = 0 if HANG else int(sys.argv[1]) / 1000
+KEPT = 256  # connections of the hanging API; older ones are given up by their client
 now = most = 0
 
 
@@ -44,8 +48,7 @@ class Api(asyncio.Protocol):
         else:
             now, self.waits = now + 1, True
             most = max(most, now)
-            if not HANG:
-                asyncio.get_running_loop().call_later(PAUSE_S, self.reply)
+            asyncio.get_running_loop().call_later(PAUSE_S, self.reply)
         self.got = b""
 
 
@@ -56,4 +59,19 @@ async def main():
     await server.serve_forever()
 
 
-asyncio.run(main())
+def hang():
+    kept = []
+    with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
+        if os.geteuid() == 0:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        print(listener.getsockname()[1], flush=True)
+        while True:
+            kept.append(listener.accept()[0])
+            if len(kept) > KEPT:
+                kept.pop(0).close()
+
+
+if HANG:
+    hang()
+else:
+    asyncio.run(main())
