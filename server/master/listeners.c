@@ -129,10 +129,11 @@ listeners_take(struct listeners *l, int n, unsigned backlog, struct buf *error)
 int
 listeners_adopt(struct listeners *l, const char *text, int fd)
 {
-    struct net_addr addr;
+    struct net_addr addr = { .len = 0 };
     const char *why;
 
-    if (!net_addr_parse(text, &addr, &why)) {
+    /* Those that the service manager gave have no text, and no file of ours. */
+    if (!l->given && !net_addr_parse(text, &addr, &why)) {
         close(fd);
         errno = EINVAL;
         return -1;

@@ -167,3 +167,51 @@ def test_what_somebody_puts_into_the_environment_is_not_believed(
         check=False,
     )
     assert answer.returncode == 78 and "hands over in format 0" in answer.stderr
+
+
+def test_an_upgrade_that_was_asked_for_says_how_it_went(
+    shop_db: MariaDB, start_scenario: Start, own_binary: Path, tmp_path: Path
+) -> None:
+    pid_file, socket_path = tmp_path / "pid", tmp_path / "sock"
+    config = shop(shop_db.socket, workers=2, pid_file=str(pid_file))
+    config.top["listen"] = ["127.0.0.1:0", f"unix:{socket_path}"]
+    server = start_scenario(config, binary=str(own_binary))
+
+    def ask(word: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [BINARY, "-s", word, "--wait", "--pid-file", str(pid_file)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+
+    answer = ask("upgrade")
+    assert answer.returncode == 0 and "generation 2 serves" in answer.stdout, answer
+    assert server.log_lines(UPGRADED)
+    assert pid_file.read_text() == f"{server.master_pid}\n"
+    with Client(str(socket_path)) as client:
+        assert client.fetch(1).items == 1
+    server.allowed_errors.append("upgrade refused")
+    replace(own_binary, "/bin/false")
+    answer = ask("upgrade")
+    assert answer.returncode == 1 and "it said nothing" in answer.stderr, answer
+    assert ask("status").returncode == 0
+    assert ask("reload").returncode == 0
+
+
+def test_the_cache_is_as_warm_after_a_reload_and_an_upgrade_as_before(
+    shop_db: MariaDB, start_scenario: Start
+) -> None:
+    config = shop(shop_db.socket, workers=2)
+    config.sources["items"]["fresh"] = "60s"
+    server = start_scenario(config)
+    client = server.client()
+    assert client.fetch(1, 2, 3).items == 3
+    server.reload()
+    server.upgrade()
+    before = client.stats()["statements"]
+    assert client.fetch(1, 2, 3).items == 3
+    stats = client.stats()
+    assert stats["statements"] == before and stats["cache_hits"] >= 3
+    assert not server.log_lines("begins empty")
