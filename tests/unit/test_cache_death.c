@@ -360,7 +360,8 @@ cache_invalidation_wins_over_a_fill_at_every_point(void **state)
             assert_int_equal(verdict, CACHE_MISS);
         } else
             assert_int_equal(i % 2, 1); /* written in its old place: fewer points */
-        assert_int_equal(fixture_put(mine, 3, 1000, 100), CACHE_STORED);
+        /* Later than the invalidation: its place in the table of times may be shared. */
+        assert_int_equal(fixture_put(mine, 3, 1001, 100), CACHE_STORED);
         cache_free(&mine);
         cache_free(&c);
     }
