@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Iterator, Sequence
 
@@ -52,16 +53,23 @@ def make(goal: str, **variables: str | Path) -> Done:
 
 
 @pytest.fixture
-def tree(tmp_path: Path, shop_db: MariaDB) -> Iterator[Path]:
+def root() -> Iterator[Path]:
+    """A directory with a short name: the control socket lies in it, deep down."""
+    with tempfile.TemporaryDirectory(prefix="ftd-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def tree(root: Path, shop_db: MariaDB) -> Iterator[Path]:
     """An installed tree below a DESTDIR, configured; whatever serves in it is stopped."""
-    make("install", DESTDIR=tmp_path)
-    config = shop(shop_db.socket, workers=2, log=str(tmp_path / "log"))
+    make("install", DESTDIR=root)
+    config = shop(shop_db.socket, workers=2, log=str(root / "log"))
     config.top["user"] = ""
-    (tmp_path / "etc/fetchd/fetchd.conf").write_text(config.text())
-    (tmp_path / "etc/default/fetchd").write_text(f'FETCHD_USER="{getpass.getuser()}"\n')
-    yield tmp_path
-    script(tmp_path, "stop")
-    left = holders(tmp_path / "run")
+    (root / "etc/fetchd/fetchd.conf").write_text(config.text())
+    (root / "etc/default/fetchd").write_text(f'FETCHD_USER="{getpass.getuser()}"\n')
+    yield root
+    script(root, "stop")
+    left = holders(root / "run")
     assert not left, run("ps", "-o", "pid,args", "-p", ",".join(map(str, left))).stdout
 
 
@@ -128,20 +136,20 @@ def test_install_keeps_what_the_operator_changed(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def place(root: Path) -> Path:
     """A tree installed for where it lies: every path in its files is true."""
     make(
         "install",
-        PREFIX=tmp_path / "usr",
-        SYSCONFDIR=tmp_path / "etc",
-        RUNDIR=tmp_path / "run",
-        LOGDIR=tmp_path / "log",
-        UNITDIR=tmp_path / "units",
-        SYSUSERSDIR=tmp_path / "sysusers.d",
-        TMPFILESDIR=tmp_path / "tmpfiles.d",
-        DOCDIR=tmp_path / "doc",
+        PREFIX=root / "usr",
+        SYSCONFDIR=root / "etc",
+        RUNDIR=root / "run",
+        LOGDIR=root / "log",
+        UNITDIR=root / "units",
+        SYSUSERSDIR=root / "sysusers.d",
+        TMPFILESDIR=root / "tmpfiles.d",
+        DOCDIR=root / "doc",
     )
-    return tmp_path
+    return root
 
 
 def test_the_units_are_valid_and_exposed_to_little(place: Path) -> None:

@@ -322,6 +322,7 @@ def test_scenario_41_ready_is_said_when_it_serves_and_stopping_first(
         before = len(manager.said())
         server.signal(signal.SIGTERM)
         assert server.wait_exit() == 0
+        manager.wait("STOPPING=1")
         words = [w for w in manager.said()[before:] if "WATCHDOG" not in w]
         assert words[0].strip() == "STOPPING=1", words
 
