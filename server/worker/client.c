@@ -43,7 +43,7 @@ client_update_reading(struct client *c)
 {
     /* Not while input waits to be parsed: it would pile up as fast as it can be sent. */
     bool want = c->state == CLIENT_LINGERING ||
-                (client_may_parse(c) && !c->eof && !list_linked(&c->in_parse));
+                (client_may_parse(c) && !c->eof && !c->deaf && !list_linked(&c->in_parse));
 
     if (want == c->reading)
         return;
@@ -163,11 +163,11 @@ client_parse_later(struct client *c)
         list_append(&c->worker->to_parse, &c->in_parse);
 }
 
-/* The peer sends no more: what it asked is still answered. */
+/* No more is read: what was asked before is still answered. */
 static void
 client_check_eof(struct client *c)
 {
-    if (c->eof && c->state == CLIENT_OPEN && !list_linked(&c->in_move) &&
+    if ((c->eof || c->deaf) && c->state == CLIENT_OPEN && !list_linked(&c->in_move) &&
         !list_linked(&c->in_parse) && buf_size(&c->in) == c->session.scanned)
         client_finish(c);
 }
@@ -326,6 +326,7 @@ void
 client_drain(struct client *c)
 {
     int unread = 0, unacked = 0;
+    bool unparsed;
 
     if (list_linked(&c->in_move))
         return;
@@ -333,11 +334,15 @@ client_drain(struct client *c)
      * close into a reset, which destroys what was answered before. */
     if (c->state == CLIENT_OPEN && ioctl(c->fd, FIONREAD, &unread) == 0 && unread > 0)
         client_on_readable(c->fd, EV_READ, c);
+    c->deaf = true;
+    unparsed = list_linked(&c->in_parse) || buf_size(&c->in) > c->session.scanned;
     if (c->state == CLIENT_OPEN && c->nrequests == 0 && buf_size(&c->out) == 0 &&
-        ioctl(c->fd, SIOCOUTQ, &unacked) == 0 && unread == 0 && unacked == 0)
+        !unparsed && ioctl(c->fd, SIOCOUTQ, &unacked) == 0 && unread == 0 && unacked == 0)
         client_close(c, "drain");
+    else if (c->worker->nheirs > 0)
+        client_finish(c); /* nothing is parsed here any more */
     else
-        client_finish(c);
+        client_go_on(c);
 }
 
 void

@@ -42,7 +42,8 @@ struct client {
     struct worker *worker;
     int fd;
     enum client_state state;
-    bool eof; /* the peer will send no more */
+    bool eof;  /* the peer will send no more */
+    bool deaf; /* we read no more; what came is still answered */
     bool reading;
     struct event *read_event;
     struct event *write_event;
