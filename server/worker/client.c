@@ -42,8 +42,8 @@ void
 client_update_reading(struct client *c)
 {
     /* Not while input waits to be parsed: it would pile up as fast as it can be sent. */
-    bool want = c->state == CLIENT_LINGERING ||
-                (client_may_parse(c) && !c->eof && !c->deaf && !list_linked(&c->in_parse));
+    bool want = c->state == CLIENT_LINGERING || (client_may_parse(c) && !c->eof &&
+                                                 !c->deaf && !list_linked(&c->in_parse));
 
     if (want == c->reading)
         return;
