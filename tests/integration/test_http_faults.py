@@ -16,7 +16,7 @@ from harness import procs
 from harness.fetchd import Config, Fetchd
 from harness.mariadb import MariaDB
 from harness.upstream import CLOSE, HANG, RESET, Step, Upstream, drip, ok, raw
-from harness.wait import elapsed_ms, slow, wait_until
+from harness.wait import SLOW, elapsed_ms, slow, wait_until
 from harness.wire import Client
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -270,6 +270,25 @@ def test_nothing_is_left_behind(shop: Shop) -> None:
     assert procs.fd_count(shop.worker) <= allowed, procs.fd_names(shop.worker)
     assert shop.client.stats()["inflight_statements"] == 0
     assert shop.client.stats()["queued_ids"] == 0
+
+
+def test_memory_does_not_grow(shop: Shop) -> None:
+    """Every kind of broken answer over and over, a good one between, so that the breaker
+    stays closed and each is really read."""
+    faults = list(BROKEN.values())
+
+    def rounds(n: int) -> int:
+        for i in range(n):
+            shop.up.answer = lambda _, i=i: faults[i % len(faults)]
+            assert shop.client.fetch("stock:1", "1").items == 1
+            shop.up.answer = lambda _: [ok({"id": 2})]
+            assert shop.client.fetch("stock:2", "1").items == 2
+        return procs.rss_kib(shop.worker)
+
+    before = rounds(2 * len(faults))  # buffers reach their size
+    grown = rounds(6 * len(faults)) - before
+    assert SLOW > 1 or grown <= 1024, f"{grown} KiB in {6 * len(faults)} rounds"
+    shop.heal()
 
 
 def test_a_client_that_leaves(shop: Shop) -> None:

@@ -2,8 +2,8 @@
 
 Owns: one configuration with pid file and log in a directory of its own, the launcher, and
 "fetchd -s".  Promise: check_end() fails for an error line that the test did not announce, a
-sanitizer's word, a process that still holds a file of the directory, or a pid file that was
-left.
+sanitizer's word, a process that still holds a file of the directory, a pid file that was
+left, a port that still answers, or descriptors that a master gathered since it served.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -48,6 +49,7 @@ class Daemon:
         self.conf.write_text(config.text())
         self.words = [BINARY, "-c", str(self.conf)]
         self.allowed_errors: list[str] = []
+        self._first_fds: dict[int, int] = {}  # of each master that start() brought up
 
     # --- what an operator does
 
@@ -90,6 +92,7 @@ class Daemon:
         """Starts it; it serves when this returns."""
         done = self.launch()
         assert done.returncode == 0, done.stderr
+        self._first_fds[self.pid] = procs.fd_count(self.pid)
         return self
 
     # --- what there is to see
@@ -103,10 +106,24 @@ class Daemon:
         """Everything in the log."""
         return self.log_path.read_text() if self.log_path.exists() else ""
 
+    def ports(self) -> list[int]:
+        """What it ever listened on, the last one at the end."""
+        return [int(n) for n in re.findall(r" listening address=\S+:([0-9]+)", self.log())]
+
     def client(self) -> Client:
         """A connection to what was logged last."""
-        address = re.findall(r" listening address=\S+:([0-9]+)", self.log())[-1]
-        return Client(("127.0.0.1", int(address)), 20.0)
+        return Client(("127.0.0.1", self.ports()[-1]), 20.0)
+
+    def _fds_gathered(self) -> str:
+        """What the master holds more than when it began to serve; "" when nothing."""
+        first = self._first_fds.get(self.pid)
+        if first is None:
+            return ""
+        try:
+            wait_until(lambda: procs.fd_count(self.pid) <= first, 3)
+        except AssertionError:
+            return f"the master gathered descriptors: {procs.fd_names(self.pid)}"
+        return ""
 
     # --- the end
 
@@ -115,6 +132,8 @@ class Daemon:
         trouble = []
         try:
             if self.ask("status").returncode == 0:
+                if self.pid_file.exists() and (gathered := self._fds_gathered()):
+                    trouble.append(gathered)
                 done = self.ask("stop", "--wait")
                 if done.returncode != 0:
                     trouble.append(f"stop: {done}")
@@ -127,6 +146,10 @@ class Daemon:
             for pid in holders(self.dir):
                 trouble.append(f"left behind: {pid} {procs.cmdline(pid)!r}")
                 procs.kill_if_alive(pid)
+        for port in self.ports():
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    trouble.append(f"port {port} still answers")
         log = self.log()
         for line in log.splitlines():
             if re.search(r"^\S+ error ", line) and not any(
