@@ -288,6 +288,8 @@ def test_nothing_is_left_behind_when_it_is_interrupted(
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        # a shell in the background leaves it ignored, which no script can undo
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert run.stderr is not None
     try:
