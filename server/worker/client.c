@@ -24,6 +24,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Whoever connected so lately and said nothing yet is about to ask. */
+#define NEWCOMER (50 * USEC_PER_MSEC)
+
 /* --- reading on and off ---------------------------------------------------------- */
 
 /* May one more request be taken on?  What is in the works and what is unread are
@@ -278,7 +281,7 @@ client_new(struct worker *w, int fd)
     c->state = CLIENT_OPEN;
     /* Far beyond what may wait unread: only an answer gone wild meets it. */
     buf_init(&c->out, 2 * w->config->output_hard_bytes + w->config->line_max_bytes);
-    c->heard = clock_now();
+    c->heard = c->born = clock_now();
     c->session.id = (uint64_t)w->heritage->serial << 32 | ++w->last_session;
     list_init(&c->in_parse);
     list_init(&c->in_plan);
@@ -334,6 +337,9 @@ client_drain(struct client *c)
      * close into a reset, which destroys what was answered before. */
     if (c->state == CLIENT_OPEN && ioctl(c->fd, FIONREAD, &unread) == 0 && unread > 0)
         client_on_readable(c->fd, EV_READ, c);
+    if (c->state == CLIENT_OPEN && c->heard == c->born &&
+        clock_now() - c->born < NEWCOMER && c->worker->nheirs == 0)
+        return;
     c->deaf = true;
     unparsed = list_linked(&c->in_parse) || buf_size(&c->in) > c->session.scanned;
     if (c->state == CLIENT_OPEN && c->nrequests == 0 && buf_size(&c->out) == 0 &&

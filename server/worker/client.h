@@ -49,7 +49,8 @@ struct client {
     struct event *write_event;
     struct session session;
     struct buf in;
-    usec_t heard;      /* when its last bytes came */
+    usec_t born;
+    usec_t heard;      /* when its last bytes came; as 'born': none did yet */
     usec_t line_since; /* when the request that is not whole yet began; 0: none */
     unsigned nerrors;
     struct buf out;
@@ -74,7 +75,8 @@ void client_finish(struct client *c);
 /* Closes at once; 'reason' is for the log.  Freed at the end of the turn. */
 void client_close(struct client *c, const char *reason);
 
-/* Takes no new requests and closes the idle: the worker drains. */
+/* Takes no new requests and closes the idle: the worker drains.  Who came just now and
+ * has said nothing yet is spared until the next time. */
 void client_drain(struct client *c);
 
 /* Something was said: takes up what was put off meanwhile. */

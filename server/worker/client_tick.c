@@ -46,7 +46,9 @@ clients_tick(struct worker *w, usec_t now)
     LIST_EACH_SAFE (node, after, &w->clients) {
         struct client *c = CONTAINER_OF(node, struct client, link);
 
-        if ((why = client_overdue(c, now)) == NULL)
+        if (w->state == WORKER_DRAINING && !c->deaf)
+            client_drain(c); /* it had only just come */
+        if (c->state == CLIENT_CLOSED || (why = client_overdue(c, now)) == NULL)
             continue;
         metrics_add(w->metrics, METRIC_timeout_closed, 1);
         client_close(c, why);

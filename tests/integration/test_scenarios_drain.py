@@ -96,6 +96,27 @@ def test_scenario_14_nobody_is_reset_while_the_server_ends(
     )
 
 
+def test_who_has_only_just_come_is_answered_though_the_server_ends(
+    shop_db: MariaDB, start_scenario: Start
+) -> None:
+    """Connected before, asked after the drain began: within 50 ms it is no idle client."""
+    answered = 0
+    for _ in range(5):  # one is enough: this machine may need longer than that
+        server = start_scenario(shop(shop_db.socket, workers=1))
+        with server.client() as client:
+            server.signal(signal.SIGTERM)
+            server.wait_log(r"worker/0\S+ draining reason=")
+            try:
+                answered += client.fetch(1).items
+            except (Closed, ConnectionError):
+                pass
+            server.workers = None
+            assert server.wait_exit(5) == 0
+        if answered:
+            break
+    assert answered == 1
+
+
 def test_scenario_15_a_pipeline_is_answered_or_cut_between_two_answers(
     shop_db: MariaDB, start_scenario: Start
 ) -> None:
