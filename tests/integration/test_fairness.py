@@ -22,7 +22,9 @@ from harness.wire import Client
 Start = Callable[..., Fetchd]
 StartProxy = Callable[..., Proxy]
 SLACK_MS = 10.0  # what a machine that does other things may add
-GRAIN_MS = 2.0 if os.geteuid() == 0 else 30.0  # and 50 clients of one Python, see all_first
+# 50 clients of one Python, see all_first; beside other tests on the same cores only gross
+# faults can be told, scripts/measure holds it to the promise.
+GRAIN_MS = 2.0 if os.geteuid() == 0 and "FETCHD_MEASURE" in os.environ else 30.0
 # Memory is only judged in a build without sanitizers (SLOW == 1): theirs is their own.
 
 

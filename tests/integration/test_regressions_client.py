@@ -115,11 +115,11 @@ def test_requests_not_yet_parsed_when_a_client_half_closes_are_answered(
     keys = [b"big:7"] * 9 + [b"1"]
     client.send((b"fetch " + b" ".join(keys) + b"\r\n") * 12)
     client.half_close()
-    # Besides the stats request one is left, answered in part: its answer fills the way to
-    # a client that does not read yet, and the rest of its requests waits.
+    # The first answer, sent in part or as a whole, fills the way to a client that does not
+    # read yet, and most of its requests are not even parsed.
     watcher.wait_stat("requests", 1)
     watcher.wait_stat("queued_ids", 0)
-    assert watcher.stats()["inflight_requests"] == 2
+    assert watcher.stats()["requests"] < 12
     for _ in range(12):
         assert client.read_answer(keys).items == 10
     assert client.rest() == b""
