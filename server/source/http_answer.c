@@ -13,6 +13,10 @@
 #include <string.h>
 #include <strings.h>
 
+/* What every answer begins with; looked at however little room is left, so that the verdict
+ * does not depend on how the bytes were cut. */
+#define BEGIN "HTTP/1."
+#define BEGIN_BYTES (sizeof(BEGIN) - 1)
 /* Of a line that says a chunk's size, extensions included. */
 #define CHUNK_LINE_MAX 128
 /* What is kept of a body's buffer for the next answer. */
@@ -76,7 +80,7 @@ is_digit(char c)
 static enum http_progress
 read_status_line(struct http_answer *a, struct span line)
 {
-    if (line.n < 12 || memcmp(line.p, "HTTP/1.", 7) != 0 ||
+    if (line.n < 12 || memcmp(line.p, BEGIN, BEGIN_BYTES) != 0 ||
         (line.p[7] != '0' && line.p[7] != '1') || line.p[8] != ' ')
         return broken(a, "not an HTTP/1.x status line");
     if (line.p[9] < '1' || line.p[9] > '5' || !is_digit(line.p[10]) ||
@@ -93,7 +97,7 @@ read_status_line(struct http_answer *a, struct span line)
 static bool
 may_be_status_line(struct span begin)
 {
-    return memcmp(begin.p, "HTTP/1.", begin.n < 7 ? begin.n : 7) == 0;
+    return memcmp(begin.p, BEGIN, begin.n < BEGIN_BYTES ? begin.n : BEGIN_BYTES) == 0;
 }
 
 /* --- headers ------------------------------------------------------------------------ */
@@ -305,12 +309,15 @@ read_line(struct http_answer *a, struct span line)
 static size_t
 line_room(const struct http_answer *a)
 {
+    size_t left = a->header_max - a->header_bytes;
+
     switch (a->part) {
     case HTTP_CHUNK_SIZE:
         return CHUNK_LINE_MAX;
     case HTTP_CHUNK_END:
         return 2;
     case HTTP_STATUS_LINE:
+        return left < BEGIN_BYTES ? BEGIN_BYTES : left;
     case HTTP_HEADER_LINE:
     case HTTP_TRAILER_LINE:
     case HTTP_BODY_COUNTED:
@@ -318,16 +325,15 @@ line_room(const struct http_answer *a)
     case HTTP_CHUNK_BYTES:
         break;
     }
-    return a->header_max - a->header_bytes;
+    return left;
 }
 
-/* 'in' goes on with a line that has no room.  Whether it could have been a status line
- * must not depend on how it was cut. */
+/* 'in' goes on with a line that has no room. */
 static enum http_progress
 too_long(struct http_answer *a, struct span in)
 {
     if (a->part == HTTP_STATUS_LINE) {
-        buf_append(&a->line, in.p, in.n < 7 ? in.n : 7);
+        buf_append(&a->line, in.p, in.n < BEGIN_BYTES ? in.n : BEGIN_BYTES);
         if (!may_be_status_line(buf_span(&a->line)))
             return broken(a, "not an HTTP/1.x status line");
     }

@@ -282,6 +282,37 @@ headers_have_a_bound(void **state)
     buf_fini(&text);
 }
 
+/* An interim answer leaves 'room' bytes; what comes then is another protocol, or too long. */
+static void
+the_end_of_the_bound_is_judged_alike_in_pieces(void **state)
+{
+    static const char *const next[] = { "HTTP/2.0 404 X\r\n\r\n",
+                                        "HTTP/1.1 404 X\r\n\r\n", "HTTP\r\n",
+                                        "SSH-2.0\r\n" };
+    struct buf text = BUF_INIT;
+    size_t i, room, step, fixed = strlen("HTTP/1.1 100 \r\n\r\n");
+
+    (void)state;
+    for (room = 0; room < 24; room++) {
+        for (i = 0; i < ARRAY_LEN(next); i++) {
+            struct outcome whole;
+
+            buf_clear(&text);
+            BUF_APPEND_LIT(&text, "HTTP/1.1 100 ");
+            while (buf_size(&text) + fixed - strlen("HTTP/1.1 100 ") < HEADER_MAX - room)
+                buf_append_char(&text, 'x');
+            BUF_APPEND_LIT(&text, "\r\n\r\n");
+            buf_append_span(&text, span_str(next[i]));
+            whole = feed(buf_span(&text), 1000, true);
+            assert_int_not_equal(whole.progress, HTTP_MORE);
+            for (step = 1; step < 20; step++)
+                assert_int_equal(feed(buf_span(&text), step, true).progress,
+                                 whole.progress);
+        }
+    }
+    buf_fini(&text);
+}
+
 static void
 bodies_have_a_bound(void **state)
 {
@@ -340,6 +371,7 @@ main(void)
         cmocka_unit_test(a_body_may_end_with_the_connection),
         cmocka_unit_test(an_answer_cut_anywhere_is_broken),
         cmocka_unit_test(headers_have_a_bound),
+        cmocka_unit_test(the_end_of_the_bound_is_judged_alike_in_pieces),
         cmocka_unit_test(bodies_have_a_bound),
         cmocka_unit_test(the_next_answer_begins_afresh),
     };
