@@ -86,23 +86,32 @@ client_check_busy(struct client *c, struct command *command)
         w->look.n = 0;
 }
 
+struct request *
+client_request(struct client *c, struct command *command,
+               const struct item_result *results, usec_t now)
+{
+    struct request *r;
+
+    client_check_busy(c, command);
+    if ((r = request_new(c, command, now)) == NULL)
+        client_close(c, "no memory for a request");
+    else if (c->worker->look.n > 0)
+        request_take_look(r, &c->worker->look, results);
+    return r;
+}
+
 static void
 client_take(struct client *c, struct command *command)
 {
     struct forgetting forgetting = forget_run(c->worker, c->fd, command);
+    struct item_result results[LOOK_MAX];
     usec_t now = clock_now();
     struct request *r;
 
     sources_check(c->worker, command);
-    if (hits_answer(c, command, now))
+    if (hits_wait(c, command, now) || hits_answer(c, command, now, results) ||
+        (r = client_request(c, command, results, now)) == NULL)
         return;
-    client_check_busy(c, command);
-    if ((r = request_new(c, command, now)) == NULL) {
-        client_close(c, "no memory for a request");
-        return;
-    }
-    if (c->worker->look.n > 0)
-        request_take_look(r, &c->worker->look, c->worker->hits);
     r->forgetting = forgetting;
     if (command->kind == COMMAND_QUIT || command->close)
         client_finish(c);
@@ -123,6 +132,8 @@ client_parse(struct client *c, struct span input)
            !(done > 0 && worker_share_over(c->worker, clock_now()))) {
         struct span rest = span_of(input.p + done, input.n - done);
 
+        if (c->waits)
+            hits_settle_all(c->worker); /* answers leave in order */
         switch (protocol_detect(&c->session, rest)
                     ->parse(&c->worker->parser, &c->session, rest, &consumed, &command)) {
         case PARSE_MORE:
@@ -183,6 +194,18 @@ client_go_on(struct client *c)
     client_update_reading(c);
 }
 
+/* The same off the front of what was kept of the input. */
+static size_t
+client_parse_kept(struct client *c)
+{
+    size_t done = client_parse(c, buf_span(&c->in));
+
+    if (c->waits)
+        hits_settle_all(c->worker); /* its bytes go now */
+    buf_consume(&c->in, done);
+    return done;
+}
+
 static void
 client_input(struct client *c, struct span input)
 {
@@ -190,8 +213,7 @@ client_input(struct client *c, struct span input)
 
     if (buf_size(&c->in) > 0) {
         buf_append_span(&c->in, input);
-        done = client_parse(c, buf_span(&c->in));
-        buf_consume(&c->in, done);
+        done = client_parse_kept(c);
     } else {
         done = client_parse(c, input);
         if (done < input.n)
@@ -216,7 +238,7 @@ clients_parse(struct worker *w)
     while (!worker_share_over(w, clock_now()) && (node = list_pop(&again)) != NULL) {
         struct client *c = CONTAINER_OF(node, struct client, in_parse);
 
-        buf_consume(&c->in, client_parse(c, buf_span(&c->in)));
+        (void)client_parse_kept(c);
         buf_shrink(&c->in, CLIENT_KEEP_BYTES);
         client_note_partial(c, clock_now());
         client_go_on(c);
@@ -227,19 +249,31 @@ clients_parse(struct worker *w)
 
 /* --- events -------------------------------------------------------------------------- */
 
+/* Where to read to: behind the input of those who wait. */
+static char *
+client_read_room(struct worker *w)
+{
+    if (w->read_used > WORKER_READ_BYTES)
+        hits_settle_all(w);
+    return w->read_buffer + w->read_used;
+}
+
 static void
 client_on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct client *c = arg;
     struct worker *w = c->worker;
-    ssize_t n = recv(fd, w->read_buffer, WORKER_READ_BYTES, 0); /* cheaper than read */
+    char *to = client_read_room(w);
+    ssize_t n = recv(fd, to, WORKER_READ_BYTES, 0); /* cheaper than read */
     usec_t now;
 
     (void)what;
     if (n > 0) {
         metrics_add(w->metrics, METRIC_bytes_read, (uint64_t)n);
         if (c->state == CLIENT_OPEN)
-            client_input(c, span_of(w->read_buffer, (size_t)n));
+            client_input(c, span_of(to, (size_t)n));
+        if (c->waits)
+            w->read_used = (size_t)(to - w->read_buffer) + (size_t)n;
     } else if (n == 0) {
         c->eof = true;
         if (c->state == CLIENT_LINGERING)
@@ -337,6 +371,8 @@ client_drain(struct client *c)
      * close into a reset, which destroys what was answered before. */
     if (c->state == CLIENT_OPEN && ioctl(c->fd, FIONREAD, &unread) == 0 && unread > 0)
         client_on_readable(c->fd, EV_READ, c);
+    if (c->waits)
+        hits_settle_all(c->worker);
     if (c->state == CLIENT_OPEN && c->heard == c->born &&
         clock_now() - c->born < NEWCOMER && c->worker->nheirs == 0)
         return;

@@ -20,6 +20,8 @@
 #include <stddef.h>
 
 struct event;
+struct item_result;
+struct request;
 struct worker;
 
 /* An idle connection keeps buffers of this size, no larger. */
@@ -45,6 +47,7 @@ struct client {
     bool eof;  /* the peer will send no more */
     bool deaf; /* we read no more; what came is still answered */
     bool reading;
+    bool waits; /* a fetch of it: see hits.h */
     struct event *read_event;
     struct event *write_event;
     struct session session;
@@ -78,6 +81,11 @@ void client_close(struct client *c, const char *reason);
 /* Takes no new requests and closes the idle: the worker drains.  Who came just now and
  * has said nothing yet is spared until the next time. */
 void client_drain(struct client *c);
+
+/* Makes a request of a command whose first places were looked up: what is known of them
+ * is in worker.look and 'results'.  NULL: no memory, and the client is closed. */
+struct request *client_request(struct client *c, struct command *command,
+                               const struct item_result *results, usec_t now);
 
 /* Something was said: takes up what was put off meanwhile. */
 void client_go_on(struct client *c);

@@ -5,21 +5,9 @@
 
 #include "server/worker/state.h"
 
-/* Keys whose waits for memory overlap. */
-#define GROUP 32
-
 /* Bytes after which a look ends; what one item may add on top. */
 #define LOOK_BYTES ((size_t)1 << 20)
 #define LOOK_BYTES_MAX (LOOK_BYTES + CACHE_ITEM_MAX)
-
-/* A key on its way through the cache. */
-struct glance {
-    const struct lookup *lookup; /* NULL: it is known already, or nothing could be */
-    size_t which;
-    struct cache_key key;
-    size_t id_len;
-    char id[SOURCE_KEY_MAX];
-};
 
 /* What became of a look, counted once for all. */
 struct tally {
@@ -48,7 +36,7 @@ look_max_age(const struct command *c)
 }
 
 static void
-glance_begin(struct worker *w, struct glance *g, struct item_result *result,
+glance_begin(const struct worker *w, struct glance *g, struct item_result *result,
              const struct command *c)
 {
     const struct source *source;
@@ -112,15 +100,21 @@ glance_end(struct worker *w, struct glance *g, struct item_result *result,
     return result->status == ITEM_STALE ? ITEM_FROM_STALE : ITEM_FROM_CACHE;
 }
 
-static void
-look_up_group(struct worker *w, struct look *look, struct item_result *results, size_t n,
-              const struct command *c, usec_t now, struct tally *tally)
+void
+look_begin(const struct worker *w, struct glance *glances, struct item_result *results,
+           size_t n, const struct command *c)
 {
-    struct glance glances[GROUP];
     size_t i;
 
     for (i = 0; i < n; i++)
         glance_begin(w, &glances[i], &results[i], c);
+}
+
+void
+look_near(const struct glance *glances, size_t n)
+{
+    size_t i;
+
     for (i = 0; i < n; i++) {
         if (glances[i].lookup != NULL)
             cache_approach(&glances[i].key);
@@ -129,6 +123,16 @@ look_up_group(struct worker *w, struct look *look, struct item_result *results, 
         if (glances[i].lookup != NULL)
             cache_prefetch(glances[i].lookup->cache, &glances[i].key);
     }
+}
+
+/* Reads what is near into the look, as far as there is room. */
+static void
+look_read(struct worker *w, struct look *look, struct glance *glances,
+          struct item_result *results, size_t n, const struct command *c, usec_t now,
+          struct tally *tally)
+{
+    size_t i;
+
     for (i = 0; i < n && buf_size(&look->bytes) < LOOK_BYTES; i++) {
         look->off[look->n] = look->bytes.len;
         look->from[look->n] = ITEM_FROM_NOBODY;
@@ -152,25 +156,55 @@ tally_count(const struct tally *t, struct metrics *m)
     metrics_peak(m, METRIC_cache_oldest_ms, t->oldest / USEC_PER_MSEC);
 }
 
-void
-look_up(struct worker *w, struct look *look, struct item_result *results, size_t n,
-        const struct command *c, usec_t now)
+static void
+look_clear(struct look *look)
 {
-    struct tally tally = { .fresh = 0 };
-    size_t i, some;
-
     buf_clear(&look->bytes);
     look->n = look->known = 0;
-    n = n < LOOK_MAX ? n : LOOK_MAX;
-    while (look->n < n && buf_size(&look->bytes) < LOOK_BYTES) {
-        some = n - look->n < GROUP ? n - look->n : GROUP;
-        look_up_group(w, look, results + look->n, some, c, now, &tally);
-    }
+}
+
+/* The bytes stay where they are now. */
+static void
+look_finish(struct worker *w, const struct look *look, struct item_result *results,
+            const struct tally *tally)
+{
+    size_t i;
+
     for (i = 0; i < look->n; i++) {
         if (item_present(results[i].status))
             results[i].json.p = look->bytes.data + look->off[i];
     }
-    tally_count(&tally, w->metrics);
+    tally_count(tally, w->metrics);
+}
+
+void
+look_end(struct worker *w, struct look *look, struct glance *glances,
+         struct item_result *results, size_t n, const struct command *c, usec_t now)
+{
+    struct tally tally = { .fresh = 0 };
+
+    look_clear(look);
+    look_read(w, look, glances, results, n, c, now, &tally);
+    look_finish(w, look, results, &tally);
+}
+
+void
+look_up(struct worker *w, struct look *look, struct item_result *results, size_t n,
+        const struct command *c, usec_t now)
+{
+    struct glance glances[LOOK_GROUP];
+    struct tally tally = { .fresh = 0 };
+    size_t some;
+
+    look_clear(look);
+    n = n < LOOK_MAX ? n : LOOK_MAX;
+    while (look->n < n && buf_size(&look->bytes) < LOOK_BYTES) {
+        some = n - look->n < LOOK_GROUP ? n - look->n : LOOK_GROUP;
+        look_begin(w, glances, results + look->n, some, c);
+        look_near(glances, some);
+        look_read(w, look, glances, results + look->n, some, c, now, &tally);
+    }
+    look_finish(w, look, results, &tally);
 }
 
 enum lookup_verdict

@@ -4,7 +4,7 @@
  * Owns: the shape of struct worker and the order of a turn of its loop:
  *
  *     events: bytes in -> requests; rows in -> results; deadlines -> timeouts
- *     then:   plan -> send what was wanted -> write, once per client -> free -> beat
+ *     then:   settle hits -> plan -> send what was wanted -> write, once per client -> free -> beat
  *
  * Nothing is freed inside a callback; a client that closes is marked and freed at the
  * end of the turn.
@@ -20,6 +20,7 @@
 #include "server/source/lookup.h"
 #include "server/source/source.h"
 #include "server/worker/handover.h"
+#include "server/worker/hits.h"
 #include "server/worker/look.h"
 #include "server/worker/worker.h"
 
@@ -34,7 +35,7 @@ struct mariadb;
 struct views;
 struct acceptor;
 
-/* Read from clients at most this much at once; what is left waits its turn. */
+/* Read from a client at most this much at once; what is left waits its turn. */
 #define WORKER_READ_BYTES ((size_t)64 << 10)
 
 /* What one duty of a turn (events, parsing, planning, writing) may take before the next
@@ -82,8 +83,8 @@ struct worker {
     struct loader **loaders;
     struct lookup *lookups; /* what the cache knows of source i */
     struct look look;
-    struct item_result hits[LOOK_MAX]; /* of the request that is looked up */
-    size_t first_loader;               /* flushed first this turn; they take turns */
+    struct hits hits;
+    size_t first_loader; /* flushed first this turn; they take turns */
 
     usec_t share_ends; /* of the present duty; 0: not begun */
 
@@ -91,7 +92,8 @@ struct worker {
     bool listeners_closed;
     uint64_t last_session;
     struct parser parser;
-    char *read_buffer;
+    char *read_buffer; /* twice WORKER_READ_BYTES */
+    size_t read_used;  /* input of the fetches that wait */
 
     struct list clients;
     struct list to_parse; /* clients with unread input that may go on now */

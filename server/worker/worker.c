@@ -4,6 +4,7 @@
  * Owns: the event base and the order in which a turn's duties are done:
  *
  *     events   requests in, rows in, deadlines
+ *     settle   small fetches are looked up together
  *     parse    what clients sent earlier and had no room for
  *     plan     each key becomes a want
  *     send     batches leave for the sources
@@ -236,7 +237,7 @@ static bool
 worker_has_more(const struct worker *w)
 {
     return !list_empty(&w->to_parse) || !list_empty(&w->to_plan) ||
-           !list_empty(&w->to_write) || !list_empty(&w->to_free);
+           !list_empty(&w->to_write) || !list_empty(&w->to_free) || w->hits.n > 0;
 }
 
 /* The next duty begins; deadlines that came due in the last one do not wait for it. */
@@ -266,6 +267,8 @@ worker_turn(struct worker *w)
 {
     usec_t now;
 
+    worker_next_duty(w);
+    hits_settle(w);
     worker_next_duty(w);
     clients_parse(w);
     worker_next_duty(w);
@@ -332,7 +335,7 @@ worker_open(struct worker *w)
     list_init(&w->donors);
     parser_init(&w->parser, &limits);
     w->deadline_fd = -1;
-    w->read_buffer = malloc(WORKER_READ_BYTES);
+    w->read_buffer = malloc(2 * WORKER_READ_BYTES);
     if (w->read_buffer == NULL || (w->base = worker_base()) == NULL)
         return false;
     w->term_event = worker_event(w, SIGTERM, EV_SIGNAL, worker_on_term, NULL);
