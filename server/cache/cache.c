@@ -39,14 +39,14 @@ cache_get(struct cache *c, const struct cache_key *key, struct buf *out,
 
 enum cache_put
 cache_put_found(struct cache *c, const struct cache_key *key, usec_t asked_at,
-                struct span item, const uint32_t *marks, size_t nmarks)
+                struct span item, uint64_t form, struct span marks)
 {
     struct entry e = { .key = key,
                        .kind = ENTRY_FOUND,
                        .asked_at = asked_at,
                        .item = item,
-                       .marks = marks,
-                       .nmarks = nmarks };
+                       .form = form,
+                       .marks = marks };
 
     return store_write(c, &e);
 }

@@ -38,7 +38,7 @@ struct cache;
 #define CACHE_CAPACITY_MAX 1023 /* slots */
 #define CACHE_ID_MAX 250
 #define CACHE_ITEM_MAX ((size_t)1 << 20)
-#define CACHE_MARKS_MAX 4096
+#define CACHE_MARKS_MAX 12288 /* bytes */
 
 /* --- master: the region --- */
 
@@ -114,17 +114,16 @@ enum cache_verdict {
 };
 
 struct cache_hit {
-    /* In: where to copy the item's marks, and room for how many; NULL, 0: not wanted. */
-    uint32_t *marks;
-    size_t marks_max;
-    /* Out: as many as the item has; when that exceeds marks_max none was copied. */
-    size_t nmarks;
+    bool with_marks; /* In: append the item's marks too, behind it */
     usec_t asked_at; /* when the query that brought it was sent: age = now - asked_at */
     size_t len;      /* of the item */
+    size_t nmarks;   /* bytes behind it; 0: it has none, or they can not be trusted */
+    uint64_t form;
 };
 
-/* Appends the item's bytes to 'out', verified.  Unless CACHE_FOUND nothing is appended;
- * when 'out' has no room it is marked failed and the answer is CACHE_MISS. */
+/* Appends the item's bytes to 'out', verified; marks that nobody wants are not even looked
+ * at.  Unless CACHE_FOUND nothing is appended; when 'out' has no room it is marked failed
+ * and the answer is CACHE_MISS. */
 enum cache_verdict cache_get(struct cache *cache, const struct cache_key *key,
                              struct buf *out, struct cache_hit *hit) MUST_CHECK;
 
@@ -134,11 +133,12 @@ enum cache_put {
     CACHE_REFUSED,    /* invalidated or flushed since it was asked for */
 };
 
-/* 'asked_at': before the query was sent, to the source itself.  'marks' are numbers that
- * come back with the item as they were: offsets of its fields, say. */
+/* 'asked_at': before the query was sent, to the source itself.  'form' and 'marks' come
+ * back with the item as they were: what it was made from, say, and where its fields are.
+ * Marks are a help: a hit may come without them. */
 enum cache_put cache_put_found(struct cache *cache, const struct cache_key *key,
-                               usec_t asked_at, struct span item, const uint32_t *marks,
-                               size_t nmarks);
+                               usec_t asked_at, struct span item, uint64_t form,
+                               struct span marks);
 enum cache_put cache_put_absent(struct cache *cache, const struct cache_key *key,
                                 usec_t asked_at);
 

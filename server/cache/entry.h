@@ -4,6 +4,9 @@
  * Owns: how key, times, item and marks lie one behind the other, and what is looked at
  * before any of it is believed.  In layout.h are its first words.  All inline: this is
  * the way of every hit.
+ *
+ *     first words | id | form | item | sum of the marks 32, marks
+ *     +------ the entry's checksum -+  +- only for who wants them -+
  */
 #ifndef SERVER_CACHE_ENTRY_H
 #define SERVER_CACHE_ENTRY_H
@@ -17,15 +20,14 @@ enum entry_kind {
     ENTRY_ABSENT = 2,
 };
 
-#define ENTRY_KIND_MASK 0x7f
-#define ENTRY_WIDE_MARKS 0x80 /* 32 bits each, else 16 */
+/* The sum of the marks, before them. */
+#define MARKS_SUM_BYTES 4
 
 /* The sizes of an entry's parts, in bytes. */
 struct parts {
     size_t id;
     size_t item;
-    size_t marks;
-    size_t nmarks;
+    size_t marks; /* without their sum */
     unsigned kind;
 };
 
@@ -35,11 +37,19 @@ words_of(size_t bytes)
     return (bytes + 7) / 8;
 }
 
+/* Words before the item. */
+static inline size_t
+parts_head_words(const struct parts *p)
+{
+    return ENTRY_WORDS + words_of(p->id) + (p->kind == ENTRY_FOUND);
+}
+
 /* Words of the whole entry, its head included. */
 static inline size_t
 parts_words(const struct parts *p)
 {
-    return ENTRY_WORDS + words_of(p->id) + words_of(p->item) + words_of(p->marks);
+    return parts_head_words(p) + words_of(p->item) +
+           (p->marks == 0 ? 0 : words_of(MARKS_SUM_BYTES + p->marks));
 }
 
 /* As one word, ENTRY_SIZES. */
@@ -47,7 +57,7 @@ static inline uint64_t
 parts_pack(const struct parts *p)
 {
     return (uint64_t)p->item | (uint64_t)p->id << 32 | (uint64_t)p->kind << 40 |
-           (uint64_t)p->nmarks << 48;
+           (uint64_t)p->marks << 48;
 }
 
 static inline struct parts
@@ -58,8 +68,7 @@ parts_unpack(uint64_t sizes)
     p.item = (size_t)(sizes & 0xffffffff);
     p.id = (size_t)(sizes >> 32 & 0xff);
     p.kind = (unsigned)(sizes >> 40 & 0xff);
-    p.nmarks = (size_t)(sizes >> 48);
-    p.marks = p.nmarks * ((p.kind & ENTRY_WIDE_MARKS) != 0 ? 4 : 2);
+    p.marks = (size_t)(sizes >> 48);
     return p;
 }
 
@@ -115,7 +124,7 @@ entry_at(const struct shard_view *v, size_t place, struct parts *parts, size_t *
     *parts = parts_unpack(word_get(&entry[ENTRY_SIZES]));
     if (!frame_read(entry, bytes, &filler) || filler ||
         *bytes > at->shard_bytes - place || parts_words(parts) * 8 > *bytes ||
-        parts->item > CACHE_ITEM_MAX || parts->nmarks > CACHE_MARKS_MAX)
+        parts->item > CACHE_ITEM_MAX || parts->marks > CACHE_MARKS_MAX)
         return NULL;
     return entry;
 }
@@ -139,28 +148,39 @@ entry_is(const _Atomic uint64_t *entry, const struct parts *parts,
 /* The checksum of an entry of 'source' without its marks; its item is copied to 'to',
  * unless that is NULL. */
 static inline uint32_t
-entry_sum_item(const struct cache *c, const _Atomic uint64_t *entry,
-               const struct parts *p, uint64_t source, char *to)
+entry_sum(const struct cache *c, const _Atomic uint64_t *entry, const struct parts *p,
+          uint64_t source, char *to)
 {
     return c->checksum->copy((uint32_t)(source ^ source >> 32), entry + ENTRY_SIZES,
-                             ENTRY_WORDS - ENTRY_SIZES + words_of(p->id), p->item, to);
+                             parts_head_words(p) - ENTRY_SIZES, p->item, to);
 }
 
-/* The words of the marks. */
-static inline _Atomic uint64_t *
-entry_marks(_Atomic uint64_t *entry, const struct parts *p)
+/* What the item was made from; ENTRY_FOUND only. */
+static inline uint64_t
+entry_form(const _Atomic uint64_t *entry, const struct parts *p)
 {
-    return entry + ENTRY_WORDS + words_of(p->id) + words_of(p->item);
+    return word_get(&entry[parts_head_words(p) - 1]);
 }
 
-/* Goes on with a checksum over the marks, which are copied to 'to', unless that is
- * NULL. */
+/* The sum of the marks, of which there are some, and the one that is written before them.
+ * It goes on from the entry's own, 'sum': marks of another entry do not pass for its. */
 static inline uint32_t
-entry_sum_marks(const struct cache *c, _Atomic uint64_t *entry, const struct parts *p,
-                uint32_t crc, char *to)
+entry_sum_marks(const struct cache *c, const _Atomic uint64_t *entry,
+                const struct parts *p, uint32_t sum, char *to, uint32_t *written)
 {
-    return p->marks == 0 ? crc
-                         : c->checksum->copy(crc, entry_marks(entry, p), 0, p->marks, to);
+    const _Atomic uint64_t *words = entry + parts_head_words(p) + words_of(p->item);
+    uint64_t first = word_get(words);
+    size_t n = p->marks < 4 ? p->marks : 4;
+    char bytes[8];
+    uint32_t head;
+
+    memcpy(bytes, &first, sizeof(bytes));
+    memcpy(written, bytes, MARKS_SUM_BYTES);
+    memcpy(&head, bytes + MARKS_SUM_BYTES, sizeof(head));
+    if (to != NULL)
+        memcpy(to, bytes + MARKS_SUM_BYTES, n);
+    return c->checksum->copy(sum ^ head, words + 1, 0, p->marks - n,
+                             to == NULL ? NULL : to + n);
 }
 
 #endif

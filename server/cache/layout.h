@@ -32,7 +32,7 @@ _Static_assert(ATOMIC_LONG_LOCK_FREE == 2 && ATOMIC_CHAR_LOCK_FREE == 2, "no ato
 #define CACHE_MAGIC 0x6663686364686366u
 /* Raised whenever the words mean something else; what has a size or a place is in the
  * stamp anyway. */
-#define CACHE_VERSION 1
+#define CACHE_VERSION 2
 
 /* All that is shared and has a name; the rest are arrays of words. */
 struct region_head {
@@ -136,8 +136,9 @@ slot_broken(uint64_t slot)
     return __builtin_parityll(slot) != 0;
 }
 
-/* An entry's first words; the id, the item and the marks follow, each padded with zeros
- * to whole words.  The checksum covers the source's fingerprint and all from 'sizes' on. */
+/* An entry's first words; the id, the form (of an item), the item and the marks with a sum
+ * of their own follow, each padded with zeros to whole words.  The checksum covers the
+ * source's fingerprint and all from 'sizes' on but the marks. */
 enum entry_word {
     ENTRY_FRAME, /* check 32 | filler 1 | units 31: how to step over it */
     ENTRY_SEQ,   /* checksum 32 | sequence 32; odd: being written */

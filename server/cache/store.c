@@ -33,27 +33,15 @@ reading_holds(const struct reading *r)
     return word_get(&r->entry[ENTRY_SEQ]) == r->seq && word_get(r->slot) == r->word;
 }
 
-/* Goes on with the sum over the marks, and copies them when there is room. */
-static uint32_t
-read_marks(const struct reading *r, uint32_t crc, struct cache_hit *hit)
+/* The marks go behind the item at 'to', whose sum is 'sum'. */
+static void
+read_marks(const struct reading *r, uint32_t sum, char *to, struct cache_hit *hit)
 {
-    const struct parts *p = &r->parts;
-    uint16_t narrow;
-    char *half;
-    size_t i;
+    uint32_t written;
 
-    if (hit->nmarks > hit->marks_max || hit->nmarks == 0)
-        return entry_sum_marks(r->c, r->entry, p, crc, NULL);
-    if ((p->kind & ENTRY_WIDE_MARKS) != 0)
-        return entry_sum_marks(r->c, r->entry, p, crc, (char *)hit->marks);
-    /* Into the second half of their place, from where they spread over all of it. */
-    half = (char *)hit->marks + p->marks;
-    crc = entry_sum_marks(r->c, r->entry, p, crc, half);
-    for (i = 0; i < hit->nmarks; i++) {
-        memcpy(&narrow, half + 2 * i, 2);
-        hit->marks[i] = narrow;
-    }
-    return crc;
+    if (entry_sum_marks(r->c, r->entry, &r->parts, sum, to + r->parts.item, &written) ==
+        written)
+        hit->nmarks = r->parts.marks;
 }
 
 static enum cache_verdict
@@ -61,20 +49,24 @@ read_body(const struct reading *r, uint64_t source, struct buf *out,
           struct cache_hit *hit)
 {
     const struct parts *p = &r->parts;
+    size_t most = p->item + (hit->with_marks ? p->marks : 0);
     char none, *to = &none;
     uint32_t crc;
 
-    if (p->item > 0 && (to = buf_reserve(out, p->item)) == NULL)
+    if (most > 0 && (to = buf_reserve(out, most)) == NULL)
         return CACHE_MISS;
     hit->len = p->item;
-    hit->nmarks = p->nmarks;
-    crc = entry_sum_item(r->c, r->entry, p, source, to);
-    crc = read_marks(r, crc, hit);
+    hit->nmarks = 0;
+    if (p->kind == ENTRY_FOUND)
+        hit->form = entry_form(r->entry, p);
+    crc = entry_sum(r->c, r->entry, p, source, to);
+    if (most > p->item)
+        read_marks(r, crc, to, hit);
     if (!reading_holds(r) || crc != r->seq >> 32)
         return CACHE_MISS;
-    if ((p->kind & ENTRY_KIND_MASK) == ENTRY_ABSENT)
+    if (p->kind != ENTRY_FOUND)
         return CACHE_ABSENT;
-    buf_commit(out, p->item);
+    buf_commit(out, p->item + hit->nmarks);
     return CACHE_FOUND;
 }
 

@@ -14,8 +14,8 @@ struct entry {
     enum entry_kind kind;
     usec_t asked_at;
     struct span item;
-    const uint32_t *marks;
-    size_t nmarks;
+    uint64_t form;
+    struct span marks;
 };
 
 /* As cache_get. */

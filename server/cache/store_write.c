@@ -19,25 +19,6 @@
 
 #define STAGE_KEEP 65536 /* bytes of our own kept between writes */
 
-static struct parts
-parts_of(const struct entry *e)
-{
-    struct parts p = { .id = e->key->id.n,
-                       .item = e->item.n,
-                       .nmarks = e->nmarks,
-                       .kind = (unsigned)e->kind };
-    size_t i, width = 2;
-
-    for (i = 0; i < e->nmarks; i++) {
-        if (e->marks[i] > UINT16_MAX)
-            width = 4;
-    }
-    p.marks = e->nmarks * width;
-    if (width == 4)
-        p.kind |= ENTRY_WIDE_MARKS;
-    return p;
-}
-
 static uint64_t *
 stage_bytes(uint64_t *to, const void *from, size_t bytes)
 {
@@ -46,31 +27,6 @@ stage_bytes(uint64_t *to, const void *from, size_t bytes)
         memcpy(to, from, bytes);
     }
     return to + words_of(bytes);
-}
-
-static void
-stage_marks(uint64_t *to, const struct entry *e, const struct parts *p)
-{
-    uint16_t narrow[4];
-    size_t i, k, n;
-
-    if ((p->kind & ENTRY_WIDE_MARKS) != 0) {
-        stage_bytes(to, e->marks, p->marks);
-        return;
-    }
-    for (i = 0; i < e->nmarks; i += 4) {
-        n = e->nmarks - i < 4 ? e->nmarks - i : 4;
-        for (k = 0; k < n; k++)
-            narrow[k] = (uint16_t)e->marks[i + k];
-        to = stage_bytes(to, narrow, n * 2);
-    }
-}
-
-static uint32_t
-sum_of(const struct cache *c, _Atomic uint64_t *entry, const struct parts *p,
-       uint64_t source)
-{
-    return entry_sum_marks(c, entry, p, entry_sum_item(c, entry, p, source, NULL), NULL);
 }
 
 /* An entry ready to be written: in our own memory, because a sum taken from the shared
@@ -83,6 +39,22 @@ struct staged {
     size_t bytes; /* in the ring */
 };
 
+/* The marks and before them their sum, which goes on from that of all the rest. */
+static void
+stage_marks(const struct cache *c, uint64_t *to, const struct staged *s)
+{
+    struct span marks = s->e->marks;
+    uint32_t sum, unwritten;
+
+    if (marks.n == 0)
+        return;
+    to[words_of(MARKS_SUM_BYTES + marks.n) - 1] = 0;
+    memcpy((char *)to + MARKS_SUM_BYTES, marks.p, marks.n);
+    sum = entry_sum_marks(c, (const _Atomic uint64_t *)s->words, &s->parts, s->sum, NULL,
+                          &unwritten);
+    memcpy(to, &sum, MARKS_SUM_BYTES);
+}
+
 /* False: no memory. */
 static bool
 stage(struct cache *c, const struct entry *e, struct staged *s)
@@ -90,7 +62,9 @@ stage(struct cache *c, const struct entry *e, struct staged *s)
     uint64_t *words, *to;
 
     s->e = e;
-    s->parts = parts_of(e);
+    s->parts = (struct parts){
+        .id = e->key->id.n, .item = e->item.n, .marks = e->marks.n, .kind = e->kind
+    };
     s->bytes = (parts_words(&s->parts) * 8 + UNIT - 1) / UNIT * UNIT;
     buf_clear(&c->stage);
     if ((words = (uint64_t *)(void *)buf_reserve(&c->stage, s->bytes)) == NULL)
@@ -99,10 +73,12 @@ stage(struct cache *c, const struct entry *e, struct staged *s)
     words[ENTRY_HASH] = e->key->hash;
     words[ENTRY_ASKED] = e->asked_at;
     to = stage_bytes(words + ENTRY_WORDS, e->key->id.p, s->parts.id);
+    if (e->kind == ENTRY_FOUND)
+        *to++ = e->form;
     to = stage_bytes(to, e->item.p, s->parts.item);
-    stage_marks(to, e, &s->parts);
     s->words = words;
-    s->sum = sum_of(c, (_Atomic uint64_t *)words, &s->parts, e->key->source);
+    s->sum = entry_sum(c, (_Atomic uint64_t *)words, &s->parts, e->key->source, NULL);
+    stage_marks(c, to, s);
     return true;
 }
 
@@ -180,7 +156,8 @@ look_at_existing(const struct shard_view *v, uint64_t word, const struct staged 
         return EXISTING_NONE;
     asked_at = word_get(&entry[ENTRY_ASKED]);
     if (asked_at > e->asked_at && asked_at > times_key(v->c, e->key->hash) &&
-        sum_of(v->c, entry, &old, e->key->source) == word_get(&entry[ENTRY_SEQ]) >> 32)
+        entry_sum(v->c, entry, &old, e->key->source, NULL) ==
+            word_get(&entry[ENTRY_SEQ]) >> 32)
         return EXISTING_NEWER;
     /* Not into a much larger one: its rest would be lost for good. */
     return need <= *bytes && *bytes <= need + need / 4 + CACHE_LINE ? EXISTING_FITS
@@ -252,7 +229,7 @@ write_entry(const struct shard_view *v, const struct entry *e)
     struct staged staged;
     enum cache_put how;
 
-    if (e->item.n > CACHE_ITEM_MAX || e->nmarks > CACHE_MARKS_MAX ||
+    if (e->item.n > CACHE_ITEM_MAX || e->marks.n > CACHE_MARKS_MAX ||
         !stage(v->c, e, &staged) || !shard_lock(v))
         return CACHE_NOT_STORED;
     how = write_locked(v, &staged);

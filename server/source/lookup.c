@@ -32,35 +32,16 @@ lookup_key(const struct lookup *l, struct span id, struct cache_key *key)
     cache_key(l->cache, l->source->fingerprint, id, key);
 }
 
-/* The form of an item travels with it as two marks. */
-enum { MARKS = 2 };
-
-static void
-form_to_marks(uint64_t form, uint32_t marks[MARKS])
-{
-    marks[0] = (uint32_t)form;
-    marks[1] = (uint32_t)(form >> 32);
-}
-
-static bool
-form_is_ours(const struct lookup *l, const struct cache_hit *hit)
-{
-    uint64_t form = hit->marks[0] | (uint64_t)hit->marks[1] << 32;
-
-    return hit->nmarks == MARKS && (form == l->source->form || l->source->form == 0);
-}
-
 /* The item under 'key', if it is of the form that the source's items have now. */
 static enum cache_verdict
 lookup_read(const struct lookup *l, const struct cache_key *key, usec_t now,
             struct buf *out, struct cache_hit *hit, struct lookup_item *item)
 {
-    uint32_t marks[MARKS] = { 0 };
     enum cache_verdict verdict;
 
-    *hit = (struct cache_hit){ .marks = marks, .marks_max = MARKS };
+    *hit = (struct cache_hit){ .len = 0 };
     verdict = cache_get(l->cache, key, out, hit);
-    if (verdict == CACHE_FOUND && !form_is_ours(l, hit)) {
+    if (verdict == CACHE_FOUND && l->source->form != 0 && hit->form != l->source->form) {
         out->len -= hit->len;
         return CACHE_MISS;
     }
@@ -159,10 +140,8 @@ enum lease_state
 lookup_keep(const struct lookup *l, const struct cache_key *key, usec_t asked_at,
             struct span json)
 {
-    uint32_t marks[MARKS];
-
-    form_to_marks(l->source->form, marks);
-    if (cache_put_found(l->cache, key, asked_at, json, marks, MARKS) == CACHE_STORED)
+    if (cache_put_found(l->cache, key, asked_at, json, l->source->form, SPAN("")) ==
+        CACHE_STORED)
         return LEASE_STORED;
     return LEASE_NOT_STORED;
 }

@@ -62,8 +62,8 @@ fill(struct bench *b)
 
     for (i = 0; i < b->items; i++) {
         cache_key(b->cache, SOURCE, span_of(id, id_of(id, i)), &key);
-        cache_put_found(b->cache, &key, 1 + i, span_of(b->item, b->bytes + i % 64), NULL,
-                        0);
+        cache_put_found(b->cache, &key, 1 + i, span_of(b->item, b->bytes + i % 64), 0,
+                        SPAN(""));
     }
 }
 
@@ -127,7 +127,8 @@ rewrite(struct bench *b, const char *what)
     for (i = 0; i < b->items; i++) {
         cache_key(b->cache, SOURCE, span_of(id, id_of(id, next_random(b) % b->items)),
                   &key);
-        cache_put_found(b->cache, &key, clock_now(), span_of(b->item, b->bytes), NULL, 0);
+        cache_put_found(b->cache, &key, clock_now(), span_of(b->item, b->bytes), 0,
+                        SPAN(""));
     }
     printf("%-28s %6.1f ns an item\n", what, (cpu_ns() - since) / (double)b->items);
 }

@@ -335,7 +335,7 @@ play_store(struct trace *t, uint64_t capacity, struct cache_stats *stats)
         buf_clear(&out);
         found = cache_get(c, &key, &out, &hit) == CACHE_FOUND;
         if (!found)
-            cache_put_found(c, &key, i + 1, span_of(item, item_bytes(id)), NULL, 0);
+            cache_put_found(c, &key, i + 1, span_of(item, item_bytes(id)), 0, SPAN(""));
         asked += i >= WARM && !scanned;
         hits += i >= WARM && !scanned && found;
     }

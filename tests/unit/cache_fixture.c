@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MARKS 5
+#define MARKS_MOST 24
 
 unsigned
 fixture_random(uint64_t *x)
@@ -77,33 +77,44 @@ item_make(char *item, unsigned id, usec_t asked_at, size_t most)
     return n;
 }
 
+/* As many as the time says, and of them too what it says. */
+static struct span
+marks_make(char marks[MARKS_MOST], usec_t asked_at)
+{
+    size_t i, n = asked_at % (MARKS_MOST + 1);
+
+    for (i = 0; i < n; i++)
+        marks[i] = (char)(asked_at * (i + 3) >> 2);
+    return span_of(marks, n);
+}
+
 enum cache_put
 fixture_put(struct cache *c, unsigned id, usec_t asked_at, size_t most)
 {
-    uint32_t marks[MARKS];
-    char text[16], *item = malloc(most + 1);
+    char marks[MARKS_MOST], text[16], *item = malloc(most + 1);
     struct cache_key key = fixture_key(c, id, text);
-    size_t i, n = item_make(item, id, asked_at, most);
+    size_t n = item_make(item, id, asked_at, most);
     enum cache_put how;
 
-    for (i = 0; i < MARKS; i++)
-        marks[i] = (uint32_t)(asked_at * i);
     how = n % 7 == 0 ? cache_put_absent(c, &key, asked_at)
-                     : cache_put_found(c, &key, asked_at, span_of(item, n), marks, MARKS);
+                     : cache_put_found(c, &key, asked_at, span_of(item, n), ~asked_at,
+                                       marks_make(marks, asked_at));
     free(item);
     return how;
 }
 
+/* The marks are right, or none. */
 static bool
 item_is(struct span got, const struct cache_hit *hit, unsigned id, size_t most)
 {
-    char *item = malloc(most + 1);
-    size_t i, n = item_make(item, id, hit->asked_at, most);
-    bool same = hit->len == n && span_equal(got, span_of(item, n)) && n % 7 != 0 &&
-                hit->nmarks == MARKS;
+    char marks[MARKS_MOST], *item = malloc(most + 1);
+    size_t n = item_make(item, id, hit->asked_at, most);
+    bool same = hit->len == n && got.n == n + hit->nmarks && n % 7 != 0 &&
+                memcmp(got.p, item, n) == 0 && hit->form == ~hit->asked_at;
 
-    for (i = 0; same && i < MARKS; i++)
-        same = hit->marks[i] == (uint32_t)(hit->asked_at * i);
+    if (hit->nmarks > 0)
+        same = same && span_equal(marks_make(marks, hit->asked_at),
+                                  span_of(got.p + n, hit->nmarks));
     free(item);
     return same;
 }
@@ -112,8 +123,7 @@ bool
 fixture_get(struct cache *c, unsigned id, size_t most, enum cache_verdict *verdict,
             usec_t *asked_at)
 {
-    uint32_t marks[MARKS];
-    struct cache_hit hit = { .marks = marks, .marks_max = MARKS };
+    struct cache_hit hit = { .with_marks = true };
     struct buf out = BUF_INIT;
     char text[16];
     struct cache_key key = fixture_key(c, id, text);

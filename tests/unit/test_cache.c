@@ -19,7 +19,6 @@ struct bench {
     struct cache *cache;
     struct buf out;
     struct cache_hit hit;
-    uint32_t marks[CACHE_MARKS_MAX];
 };
 
 static int
@@ -31,8 +30,7 @@ setup(void **state)
         return -1;
     cache_join(b->cache, 1);
     buf_init(&b->out, 0);
-    b->hit.marks = b->marks;
-    b->hit.marks_max = CACHE_MARKS_MAX;
+    b->hit.with_marks = true;
     *state = b;
     return 0;
 }
@@ -63,7 +61,7 @@ put(struct bench *b, const char *id, usec_t asked_at, const char *item)
 {
     struct cache_key key = key_of(b, id);
 
-    return cache_put_found(b->cache, &key, asked_at, span_str(item), NULL, 0);
+    return cache_put_found(b->cache, &key, asked_at, span_str(item), 0, SPAN(""));
 }
 
 static enum cache_verdict
@@ -178,7 +176,7 @@ cache_keeps_items_of_any_size_and_content(void **state)
         memcpy(guarded + 1, item, sizes[i]);
         for (k = 0; k < 2; k++) {
             assert_int_equal(cache_put_found(b->cache, &key, 10 * i + k,
-                                             span_of(guarded + 1, sizes[i]), NULL, 0),
+                                             span_of(guarded + 1, sizes[i]), 0, SPAN("")),
                              i == 0 && k == 0 ? CACHE_REFUSED : CACHE_STORED);
         }
         free(guarded);
@@ -198,11 +196,11 @@ cache_does_not_store_what_is_too_large(void **state)
     char *item = calloc(1, CACHE_ITEM_MAX + 1);
 
     put(b, "7", 1, "{}");
-    assert_int_equal(cache_put_found(b->cache, &key, 1, span_of(item, CACHE_ITEM_MAX),
-                                     NULL, 0),
+    assert_int_equal(cache_put_found(b->cache, &key, 1, span_of(item, CACHE_ITEM_MAX), 0,
+                                     SPAN("")),
                      CACHE_NOT_STORED); /* a region of 1 MiB has no such ring */
     assert_int_equal(cache_put_found(b->cache, &key, 1, span_of(item, CACHE_ITEM_MAX + 1),
-                                     NULL, 0),
+                                     0, SPAN("")),
                      CACHE_NOT_STORED);
     assert_int_equal(get(b, "x"), CACHE_MISS);
     assert_int_equal(get(b, "7"), CACHE_FOUND);
@@ -210,36 +208,37 @@ cache_does_not_store_what_is_too_large(void **state)
 }
 
 static void
-cache_gives_marks_back(void **state)
+cache_gives_marks_back_to_who_wants_them(void **state)
 {
-    static const size_t counts[] = { 1, 2, 3, 4, 5, 8, 100, CACHE_MARKS_MAX };
-    static uint32_t marks[CACHE_MARKS_MAX];
+    static const size_t counts[] = { 0, 1, 3, 4, 5, 8, 11, 12, 13, 100, CACHE_MARKS_MAX };
+    struct span item = SPAN("{\"a\":1}");
+    char marks[CACHE_MARKS_MAX];
     struct bench *b = *state;
     struct cache_key key = key_of(b, "7");
-    size_t i, n, wide;
-    usec_t t = 1;
+    size_t i, n;
 
-    for (wide = 0; wide < 2; wide++) {
-        for (i = 0; i < CACHE_MARKS_MAX; i++)
-            marks[i] = (uint32_t)(i * (wide ? 70000 : 15));
-        for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-            n = counts[i];
-            assert_int_equal(cache_put_found(b->cache, &key, t++, SPAN("{\"a\":1}"),
-                                             marks, n),
-                             CACHE_STORED);
-            memset(b->marks, 0xff, sizeof(b->marks));
-            b->hit.marks_max = n;
-            assert_int_equal(get(b, "7"), CACHE_FOUND);
-            assert_int_equal(b->hit.nmarks, n);
-            assert_memory_equal(b->marks, marks, n * sizeof(marks[0]));
-            assert_true(n == CACHE_MARKS_MAX || b->marks[n] == UINT32_MAX);
-            b->hit.marks_max = n - 1;
-            memset(b->marks, 0xff, sizeof(b->marks));
-            assert_int_equal(get(b, "7"), CACHE_FOUND);
-            assert_int_equal(b->hit.nmarks, n);
-            assert_int_equal(b->marks[0], UINT32_MAX);
-        }
+    for (i = 0; i < CACHE_MARKS_MAX; i++)
+        marks[i] = (char)(i * 15 + i / 256);
+    for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        n = counts[i];
+        assert_int_equal(cache_put_found(b->cache, &key, i + 1, item, UINT64_MAX - i,
+                                         span_of(marks, n)),
+                         CACHE_STORED);
+        b->hit.with_marks = true;
+        assert_int_equal(get(b, "7"), CACHE_FOUND);
+        assert_true(b->hit.len == item.n && b->hit.nmarks == n);
+        assert_int_equal(buf_size(&b->out), item.n + n);
+        assert_memory_equal(b->out.data, item.p, item.n);
+        assert_memory_equal(b->out.data + item.n, marks, n);
+        assert_true(b->hit.form == UINT64_MAX - i);
+        b->hit.with_marks = false;
+        assert_int_equal(get(b, "7"), CACHE_FOUND);
+        assert_item(b, item.p);
+        assert_int_equal(b->hit.nmarks, 0);
     }
+    assert_int_equal(cache_put_found(b->cache, &key, i + 1, item, 0,
+                                     span_of(item.p, CACHE_MARKS_MAX + 1)),
+                     CACHE_NOT_STORED);
 }
 
 static void
@@ -385,7 +384,8 @@ main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(cache_does_not_store_what_is_too_large, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(cache_gives_marks_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(cache_gives_marks_back_to_who_wants_them, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(cache_keeps_the_later_of_two_answers, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(cache_full_buffer_is_a_miss_and_marked, setup,

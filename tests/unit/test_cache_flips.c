@@ -4,6 +4,7 @@
  * One process flips random bits anywhere in the region (head, index, locks, leases,
  * entries) as fast as it can while others read, write, invalidate and lease.
  */
+#include "server/cache/entry.h"
 #include "tests/unit/cache_fixture.h"
 
 #include <sched.h>
@@ -211,6 +212,69 @@ cache_notices_every_single_bit(void **state)
     cache_free(&c);
 }
 
+static void
+assert_hit_without_marks(struct cache *c, struct span item)
+{
+    struct cache_hit hit = { .with_marks = true };
+    struct buf out = BUF_INIT;
+    char text[16];
+    struct cache_key key = fixture_key(c, 7, text);
+
+    assert_int_equal(cache_get(c, &key, &out, &hit), CACHE_FOUND);
+    assert_int_equal(hit.nmarks, 0);
+    assert_true(span_equal(buf_span(&out), item));
+    buf_fini(&out);
+}
+
+/* Puts the item of the single-entry tests with 'n' marks; returns where those lie. */
+static _Atomic uint64_t *
+put_with_marks(struct cache *c, usec_t asked_at, struct span item, size_t n)
+{
+    _Atomic uint64_t *entry =
+        (_Atomic uint64_t *)(void *)(c->base + c->at.shards + c->at.ring[RING_SMALL]);
+    struct span marks = span_of("\x05\x07\x01\x02\x03zzzzzz", n);
+    char text[16];
+    struct cache_key key = fixture_key(c, 7, text);
+    struct parts p;
+
+    assert_int_equal(cache_put_found(c, &key, asked_at, item, 5, marks), CACHE_STORED);
+    p = parts_unpack(word_get(&entry[ENTRY_SIZES]));
+    assert_int_equal(p.marks, n);
+    return entry + parts_head_words(&p) + words_of(p.item);
+}
+
+/* Marks that are not those written, or not of this very entry, are none; the item is
+ * there all the same. */
+static void
+cache_believes_no_marks_but_the_items_own(void **state)
+{
+    struct span item = SPAN("{\"a\":1,\"b\":[2]}");
+    _Atomic uint64_t *marks;
+    struct cache *c;
+    uint64_t own[2], others[2];
+    size_t i, n, bytes;
+
+    (void)state;
+    for (n = 1; n < 12; n++) {
+        c = cache_new(CACHE_BYTES_MIN, CAPACITY);
+        cache_join(c, 0);
+        bytes = words_of(MARKS_SUM_BYTES + n) * 8;
+        marks = put_with_marks(c, 2 * n, item, n);
+        memcpy(others, (void *)marks, bytes);
+        marks = put_with_marks(c, 2 * n + 1, item, n);
+        memcpy(own, (void *)marks, bytes);
+        for (i = 0; i < bytes * 8; i++) {
+            marks[i / 64] ^= (uint64_t)1 << i % 64;
+            assert_hit_without_marks(c, item);
+            marks[i / 64] ^= (uint64_t)1 << i % 64;
+        }
+        memcpy((void *)marks, others, bytes);
+        assert_hit_without_marks(c, item);
+        memcpy((void *)marks, own, bytes);
+        cache_free(&c);
+    }
+}
+
 /* A slot that lost a bit of its tag is dropped by the invalidation all the same: it must
  * not be back when the bit is. */
 static void
@@ -284,6 +348,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cache_notices_every_single_bit),
+        cmocka_unit_test(cache_believes_no_marks_but_the_items_own),
         cmocka_unit_test(cache_invalidation_finds_a_slot_that_lost_a_bit),
         cmocka_unit_test(cache_times_never_fall),
         cmocka_unit_test(cache_stats_tell_nothing_that_cannot_be),

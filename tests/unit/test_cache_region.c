@@ -71,8 +71,7 @@ cache_for_items_of_400_bytes_three_quarters_are_keys_and_items(void **state)
     struct cache *cache = cache_new((size_t)16 << 20, 64);
     struct cache_stats stats;
     struct cache_key key;
-    char id[16], item[400];
-    uint32_t marks[10] = { 0 };
+    char id[16], item[400], marks[10] = { 0 };
     size_t i, payload;
 
     (void)state;
@@ -82,7 +81,8 @@ cache_for_items_of_400_bytes_three_quarters_are_keys_and_items(void **state)
     for (i = 0; i < 100000; i++) {
         snprintf(id, sizeof(id), "%08zu", i);
         cache_key(cache, FIXTURE_SOURCE, span_str(id), &key);
-        cache_put_found(cache, &key, i + 1, span_of(item, sizeof(item)), marks, 10);
+        cache_put_found(cache, &key, i + 1, span_of(item, sizeof(item)), i,
+                        span_of(marks, sizeof(marks)));
     }
     cache_stats(cache, &stats);
     payload = stats.entries * (8 + sizeof(item));
@@ -172,7 +172,7 @@ cache_region_is_not_touched_before_it_is_used(void **state)
     assert_true(resident_pages(cache->base, cache->at.bytes) <= 1);
     cache_join(cache, 0);
     cache_key(cache, FIXTURE_SOURCE, SPAN("7"), &key);
-    cache_put_found(cache, &key, 1, SPAN("{}"), NULL, 0);
+    cache_put_found(cache, &key, 1, SPAN("{}"), 0, SPAN(""));
     assert_true(resident_pages(cache->base, cache->at.bytes) <= 8);
     cache_stats(cache, &stats);
     assert_int_equal(stats.entries, 1);

@@ -61,9 +61,9 @@ geometry_of_4_mib_holds_the_largest_item(void **state)
 
     (void)state;
     geometry_make(&g, (size_t)4 << 20, 513);
-    assert_true(g.ring_bytes[RING_MAIN] / 2 > CACHE_ITEM_MAX + CACHE_MARKS_MAX * 4 + 512);
+    assert_true(g.ring_bytes[RING_MAIN] / 2 > CACHE_ITEM_MAX + CACHE_MARKS_MAX + 512);
     geometry_make(&g, (size_t)1 << 30, 513);
-    assert_true(g.ring_bytes[RING_MAIN] / 2 > CACHE_ITEM_MAX + CACHE_MARKS_MAX * 4 + 512);
+    assert_true(g.ring_bytes[RING_MAIN] / 2 > CACHE_ITEM_MAX + CACHE_MARKS_MAX + 512);
 }
 
 static void
