@@ -52,7 +52,7 @@ is_taken(struct span written, const struct merge_part *parts, size_t n)
 static void
 append_others(struct buf *out, struct span top, const struct merge_part *parts, size_t n)
 {
-    struct json_walk walk = json_walk_begin(top);
+    struct json_walk walk = json_walk_begin(json_plain(top));
     struct span name, value;
 
     while (json_walk_next(&walk, &name, &value)) {

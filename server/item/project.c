@@ -4,6 +4,9 @@
 #include "server/item/project.h"
 
 #include "server/item/json.h"
+#include "server/item/marks.h"
+
+#define MEMBER_BYTES_MIN 4 /* "":0 */
 
 /* The end of the string that begins (with its quote) at 'p'. */
 static const char *
@@ -55,39 +58,70 @@ skip_value(const char *p, const char *end)
     return p;
 }
 
-struct json_walk
-json_walk_begin(struct span object)
-{
-    bool is_object = object.n >= 2 && object.p[0] == '{';
+static const struct json_walk nothing = { NULL, NULL, { NULL, 0 } };
 
-    return is_object ? (struct json_walk){ object.p + 1, object.p + object.n - 1 }
-                     : (struct json_walk){ NULL, NULL };
+struct json_walk
+json_walk_begin(struct json_object object)
+{
+    struct span json = object.json;
+
+    if (json.n < 2 || json.p[0] != '{')
+        return nothing;
+    return (struct json_walk){ json.p + 1, json.p + json.n - 1, object.marks };
+}
+
+/* The length of the member at 'p', from its marks.  0: there are none, or they are not of
+ * this object, and no more of them is believed. */
+static inline size_t
+member_mark(const char *p, const char *end, struct span *marks)
+{
+    size_t n, left = (size_t)(end - p);
+
+    if (marks->n == 0)
+        return 0;
+    n = marks_next(marks);
+    if (likely(n >= MEMBER_BYTES_MIN && n <= left && p[0] == '"' &&
+               (n == left || p[n] == ',')))
+        return n;
+    marks->n = 0;
+    return 0;
+}
+
+/* Goes on behind the member (or element) that ends at 'p', and its comma. */
+static inline void
+walk_pass(struct json_walk *walk, const char *p)
+{
+    walk->p = p < walk->end ? p + 1 : walk->end;
 }
 
 bool
 json_walk_next(struct json_walk *walk, struct span *name, struct span *value)
 {
-    const char *p = walk->p, *end = walk->end, *from;
+    const char *from = walk->p, *end = walk->end, *p;
+    size_t n;
 
-    if (p == end)
+    if (from == end)
         return false;
-    from = p;
-    p = skip_string(p, end);
+    n = member_mark(from, end, &walk->marks);
+    p = skip_string(from, n > 0 ? from + n : end);
+    if (unlikely(p >= end)) { /* no object at all */
+        walk->p = end;
+        return false;
+    }
     *name = span_of(from + 1, (size_t)(p - from) - 2);
-    from = p + 1; /* behind the colon */
-    p = skip_value(from, end);
-    *value = span_of(from, (size_t)(p - from));
-    walk->p = p < end ? p + 1 : end; /* behind the comma */
+    p++; /* the colon */
+    end = n > 0 && p <= from + n ? from + n : skip_value(p, end);
+    *value = span_of(p, (size_t)(end - p));
+    walk_pass(walk, end);
     return true;
 }
 
 struct json_walk
 json_elements_begin(struct span array)
 {
-    bool is_array = array.n >= 2 && array.p[0] == '[';
-
-    return is_array ? (struct json_walk){ array.p + 1, array.p + array.n - 1 }
-                    : (struct json_walk){ NULL, NULL };
+    if (array.n < 2 || array.p[0] != '[')
+        return nothing;
+    return (struct json_walk){ array.p + 1, array.p + array.n - 1, { NULL, 0 } };
 }
 
 bool
@@ -99,35 +133,77 @@ json_elements_next(struct json_walk *walk, struct span *value)
         return false;
     p = skip_value(from, walk->end);
     *value = span_of(from, (size_t)(p - from));
-    walk->p = p < walk->end ? p + 1 : walk->end; /* behind the comma */
+    walk_pass(walk, p);
     return true;
 }
 
-static bool
-find_member(struct span object, struct span name, struct span *value)
+/* Is the member of 'n' bytes at 'p' the one of that name?  Almost always a look at two
+ * bytes tells that it is not: names begin alike more often than they end alike. */
+static inline bool
+member_is(const char *p, size_t n, struct span name)
 {
-    struct json_walk walk = json_walk_begin(object);
+    return n > name.n + 3 && p[name.n + 1] == '"' &&
+           p[name.n] == (name.n == 0 ? '"' : name.p[name.n - 1]) &&
+           memcmp(p + 1, name.p, name.n) == 0 && skip_string(p, p + n) == p + name.n + 2;
+}
+
+/* Goes on as far as the marks lead.  Works on copies: through 'walk' each step would wait
+ * for what the last one wrote. */
+static inline bool
+walk_find_marked(struct json_walk *walk, const char *stop, struct span name,
+                 struct span *value)
+{
+    struct json_walk w = *walk;
+    bool found = false;
+    const char *p;
+    size_t n;
+
+    while (!found && (p = w.p) != stop && (n = member_mark(p, w.end, &w.marks)) > 0) {
+        walk_pass(&w, p + n);
+        if ((found = member_is(p, n, name)))
+            *value = span_of(p + name.n + 3, n - name.n - 3);
+    }
+    *walk = w;
+    return found;
+}
+
+/* Goes on to the member of that name, but not beyond 'stop'. */
+static bool
+walk_find(struct json_walk *walk, const char *stop, struct span name, struct span *value)
+{
     struct span member;
 
-    while (json_walk_next(&walk, &member, value)) {
+    if (walk_find_marked(walk, stop, name, value))
+        return true;
+    while (walk->p != stop && json_walk_next(walk, &member, value)) {
         if (span_equal(member, name))
             return true;
     }
     return false;
 }
 
+static bool
+find_member(struct json_object object, struct span name, struct span *value)
+{
+    struct json_walk walk = json_walk_begin(object);
+
+    return walk_find(&walk, walk.end, name, value);
+}
+
 bool
-json_find(struct span object, struct span path, struct span *value)
+json_find(struct json_object object, struct span path, struct span *value)
 {
     const char *point;
+    struct span inner;
     size_t n;
 
     if (find_member(object, path, value))
         return true;
     while ((point = memchr(path.p, '.', path.n)) != NULL) {
         n = (size_t)(point - path.p);
-        if (!find_member(object, span_of(path.p, n), &object))
+        if (!find_member(object, span_of(path.p, n), &inner))
             return false;
+        object = json_plain(inner);
         path = span_of(point + 1, path.n - n - 1);
         if (find_member(object, path, value))
             return true;
@@ -135,27 +211,44 @@ json_find(struct span object, struct span path, struct span *value)
     return false;
 }
 
-bool
-json_find_next(struct json_walk *from, struct span object, struct span path,
-               struct span *value)
+/* No member bears the whole path as its name: what is inside them? */
+static bool
+find_inside(struct json_object object, struct span path, struct span *value)
 {
-    const char *begun = from->p;
-    struct span member;
-
-    while (json_walk_next(from, &member, value)) {
-        if (span_equal(member, path))
-            return true;
-    }
-    *from = json_walk_begin(object);
-    while (from->p != begun && json_walk_next(from, &member, value)) {
-        if (span_equal(member, path))
-            return true;
-    }
     return memchr(path.p, '.', path.n) != NULL && json_find(object, path, value);
 }
 
+/* The member of that name, from where the walk stands and round. */
+static bool
+find_around(struct json_walk *from, struct json_object object, struct span name,
+            struct span *value)
+{
+    const char *begun = from->p;
+
+    if (walk_find(from, from->end, name, value))
+        return true;
+    *from = json_walk_begin(object);
+    return walk_find(from, begun, name, value);
+}
+
+bool
+json_find_next(struct json_walk *from, struct json_object object, struct span path,
+               struct span *value)
+{
+    return find_around(from, object, path, value) || find_inside(object, path, value);
+}
+
+static void
+append_member(struct buf *out, struct span name, struct span value)
+{
+    json_append_string(out, name);
+    buf_append_char(out, ':');
+    buf_append_span(out, value);
+}
+
 void
-json_project(struct buf *out, struct span object, const struct span *fields, size_t n)
+json_project(struct buf *out, struct json_object object, const struct span *fields,
+             size_t n)
 {
     struct json_walk walk = json_walk_begin(object);
     struct span value;
@@ -163,13 +256,17 @@ json_project(struct buf *out, struct span object, const struct span *fields, siz
 
     buf_append_char(out, '{');
     for (i = 0; i < n; i++) {
+        struct span field = fields[i];
+
         if (i > 0)
             buf_append_char(out, ',');
-        json_append_string(out, fields[i]);
-        buf_append_char(out, ':');
-        buf_append_span(out, json_find_next(&walk, object, fields[i], &value)
-                                 ? value
-                                 : SPAN("null"));
+        if (!find_around(&walk, object, field, &value))
+            append_member(out, field,
+                          find_inside(object, field, &value) ? value : SPAN("null"));
+        else if (memchr(field.p, '\\', field.n) != NULL)
+            append_member(out, field, value); /* escaped once more */
+        else /* the name stands before it as it was asked for */
+            buf_append(out, value.p - field.n - 3, field.n + 3 + value.n);
     }
     buf_append_char(out, '}');
 }

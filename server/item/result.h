@@ -8,6 +8,7 @@
 #define SERVER_ITEM_RESULT_H
 
 #include "common/span.h"
+#include "server/item/project.h"
 
 #include <stdbool.h>
 
@@ -42,6 +43,7 @@ struct item_result {
     struct span json; /* of an item that is present */
     enum item_status status;
     unsigned age_ms; /* ITEM_STALE only */
+    unsigned nmarks; /* bytes of marks right behind the item's */
 };
 
 /* "timeout", "database", ...: the code of a FAIL line; NULL for the others. */
@@ -52,6 +54,13 @@ static inline bool
 item_present(enum item_status status)
 {
     return status == ITEM_FOUND || status == ITEM_STALE;
+}
+
+/* The item, for who takes it apart. */
+static inline struct json_object
+item_object(const struct item_result *r)
+{
+    return (struct json_object){ r->json, span_of(r->json.p + r->json.n, r->nmarks) };
 }
 
 /* "none", "cache", "stale", "lease", "source". */

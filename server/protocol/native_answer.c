@@ -81,7 +81,7 @@ append_present(struct buf *out, const struct command *c, const struct item_resul
     if (c->nfields == 0)
         buf_append_span(out, r->json);
     else
-        json_project(out, r->json, c->fields, c->nfields);
+        json_project(out, item_object(r), c->fields, c->nfields);
     BUF_APPEND_LIT(out, "\r\n");
 }
 

@@ -31,7 +31,7 @@ append_item(struct buf *out, const struct command *c, const struct item_result *
     else if (c->nfields == 0)
         buf_append_span(out, r->json);
     else
-        json_project(out, r->json, c->fields, c->nfields);
+        json_project(out, item_object(r), c->fields, c->nfields);
 }
 
 static void
@@ -161,7 +161,7 @@ columns_gather(struct columns *cols, const struct reply *r)
 
     while (cols->gathered < r->nresults) {
         const struct item_result *result = &r->results[cols->gathered++];
-        struct json_walk walk = json_walk_begin(result->json);
+        struct json_walk walk = json_walk_begin(item_object(result));
 
         if (!item_present(result->status))
             continue;
@@ -191,7 +191,7 @@ columns_new(const struct command *c, const struct reply *r)
     cols->gathered = c->nfields == 0 ? 0 : r->nresults;
     cols->names = (struct span *)(cols->walks + r->nresults);
     for (i = 0; i < r->nresults; i++)
-        cols->walks[i] = json_walk_begin(r->results[i].json);
+        cols->walks[i] = json_walk_begin(item_object(&r->results[i]));
     return cols;
 }
 
@@ -223,8 +223,9 @@ append_cell(struct buf *out, const struct item_result *result, struct json_walk 
         BUF_APPEND_LIT(out, "null");
         return 0;
     }
-    buf_append_span(out, json_find_next(walk, result->json, path, &value) ? value
-                                                                          : SPAN("null"));
+    buf_append_span(out, json_find_next(walk, item_object(result), path, &value)
+                             ? value
+                             : SPAN("null"));
     return walk->p > from ? (size_t)(walk->p - from) : result->json.n;
 }
 

@@ -93,6 +93,13 @@ struct command {
     unsigned flags;     /* the dialect's own */
 };
 
+/* Does the answer show members of items, each by itself?  Then their marks help it. */
+static inline bool
+command_wants_members(const struct command *c)
+{
+    return c->nfields > 0 || c->layout == LAYOUT_COLUMNS;
+}
+
 struct protocol_limits {
     size_t line_max_bytes;
     unsigned ids_max;

@@ -274,7 +274,7 @@ put_field(struct buf *out, const struct item_result *item, struct span field,
 {
     struct span value;
 
-    if (item_present(item->status) && json_find(item->json, field, &value))
+    if (item_present(item->status) && json_find(item_object(item), field, &value))
         put_value(out, value, s);
     else
         resp_put_nil(out, s);
@@ -303,7 +303,8 @@ void
 resp_answer_hgetall(struct buf *out, const struct command *c, const struct reply *r)
 {
     const struct item_result *item = &r->results[0];
-    struct span object = item_present(item->status) ? item->json : SPAN("{}");
+    struct json_object object =
+        item_present(item->status) ? item_object(item) : json_plain(SPAN("{}"));
     struct json_walk walk = json_walk_begin(object);
     struct span name, value;
     size_t n = 0;

@@ -85,8 +85,8 @@ take_element(struct batch *batch, struct span element, struct span match, size_t
 
     if (span_equal(element, SPAN("null")))
         return true;
-    if (element.n == 0 || element.p[0] != '{' || !json_find(element, match, &value) ||
-        !read_id(value, decoded, &id))
+    if (element.n == 0 || element.p[0] != '{' ||
+        !json_find(json_plain(element), match, &value) || !read_id(value, decoded, &id))
         return false;
     if ((place = batch_find(batch, id)) >= 0)
         take(batch, (size_t)place, element, item_max, failure);
@@ -120,7 +120,7 @@ http_items_read(struct batch *batch, struct span body, struct span items,
     if (buf_failed(scratch))
         return "no memory";
     array = buf_span(scratch);
-    if (items.n > 0 && !json_find(array, items, &array))
+    if (items.n > 0 && !json_find(json_plain(array), items, &array))
         return "the answer has nothing where its items should be";
     if (array.n < 2 || array.p[0] != '[')
         return "the items of the answer are no array";

@@ -3,6 +3,7 @@
  */
 #include "server/source/lookup.h"
 
+#include "server/item/marks.h"
 #include "server/source/source.h"
 
 static usec_t
@@ -32,6 +33,12 @@ lookup_key(const struct lookup *l, struct span id, struct cache_key *key)
     cache_key(l->cache, l->source->fingerprint, id, key);
 }
 
+static void
+lookup_take_back(struct buf *out, const struct cache_hit *hit)
+{
+    out->len -= hit->len + hit->nmarks;
+}
+
 /* The item under 'key', if it is of the form that the source's items have now. */
 static enum cache_verdict
 lookup_read(const struct lookup *l, const struct cache_key *key, usec_t now,
@@ -39,13 +46,14 @@ lookup_read(const struct lookup *l, const struct cache_key *key, usec_t now,
 {
     enum cache_verdict verdict;
 
-    *hit = (struct cache_hit){ .len = 0 };
+    *hit = (struct cache_hit){ .with_marks = item->with_marks };
     verdict = cache_get(l->cache, key, out, hit);
     if (verdict == CACHE_FOUND && l->source->form != 0 && hit->form != l->source->form) {
-        out->len -= hit->len;
+        lookup_take_back(out, hit);
         return CACHE_MISS;
     }
     item->len = verdict == CACHE_FOUND ? hit->len : 0;
+    item->nmarks = verdict == CACHE_FOUND ? hit->nmarks : 0;
     item->age = now > hit->asked_at ? now - hit->asked_at : 0;
     return verdict;
 }
@@ -87,7 +95,7 @@ lookup_get(const struct lookup *l, const struct cache_key *key, usec_t max_age,
     case CACHE_FOUND:
         verdict = lookup_judge(l, key, hit.asked_at, item->age, max_age);
         if (verdict == LOOKUP_NOTHING)
-            out->len -= hit.len;
+            lookup_take_back(out, &hit);
         break;
     case CACHE_ABSENT:
         if (item->age <= least(max_age, least(l->policy.negative, l->policy.fresh)))
@@ -121,7 +129,7 @@ lookup_fallback(const struct lookup *l, const struct cache_key *key, usec_t max_
         return LOOKUP_NOTHING;
     if (item->age <= least(max_age, oldest))
         return LOOKUP_STALE;
-    out->len -= hit.len;
+    lookup_take_back(out, &hit);
     return item->age <= oldest ? LOOKUP_TOO_OLD : LOOKUP_NOTHING;
 }
 
@@ -140,8 +148,11 @@ enum lease_state
 lookup_keep(const struct lookup *l, const struct cache_key *key, usec_t asked_at,
             struct span json)
 {
-    if (cache_put_found(l->cache, key, asked_at, json, l->source->form, SPAN("")) ==
-        CACHE_STORED)
+    char marks[CACHE_MARKS_MAX];
+    size_t n = marks_make(json, marks, sizeof(marks));
+
+    if (cache_put_found(l->cache, key, asked_at, json, l->source->form,
+                        span_of(marks, n)) == CACHE_STORED)
         return LEASE_STORED;
     return LEASE_NOT_STORED;
 }

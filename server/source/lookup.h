@@ -55,6 +55,8 @@ enum lookup_verdict {
 
 /* What was appended to the caller's buffer. */
 struct lookup_item {
+    bool with_marks; /* In: the item's marks too (item/marks.h), behind it */
+    size_t nmarks;   /* bytes of them; 0: it came without */
     size_t len;
     usec_t age;
 };
@@ -88,8 +90,8 @@ enum lookup_verdict lookup_fallback(const struct lookup *l, const struct cache_k
  * invalidated since.  Whether or not lookup_on. */
 bool lookup_may_join(const struct lookup *l, struct span id, usec_t asked_at) MUST_CHECK;
 
-/* Keeps what the source said to a query sent at 'asked_at'; the verdict is for whoever
- * waits for it in other workers. */
+/* Keeps what the source said to a query sent at 'asked_at', and where its members are; the
+ * verdict is for whoever waits for it in other workers. */
 enum lease_state lookup_keep(const struct lookup *l, const struct cache_key *key,
                              usec_t asked_at, struct span json);
 enum lease_state lookup_keep_absent(const struct lookup *l, const struct cache_key *key,

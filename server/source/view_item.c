@@ -48,7 +48,8 @@ part_follow(struct item_part *part, const struct item_part *other, usec_t now)
     part->asked = true;
     if (!item_present(other->status))
         item_part_known(part, other->status);
-    else if (!json_find(item_part_json(other), path, &value) || value.p[0] == 'n')
+    else if (!json_find(json_plain(item_part_json(other)), path, &value) ||
+             value.p[0] == 'n')
         item_part_known(part, ITEM_MISS);
     else if (value.p[0] == '"' && key_from_string(value, id, &n))
         item_part_ask(part, span_of(id, n), now);

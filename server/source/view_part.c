@@ -74,7 +74,7 @@ part_look(struct item_part *part, struct span id, usec_t now)
     const struct view_asker *asker = &part->item->asker;
     struct views *views = part->item->view->views;
     struct item_pack *pack;
-    struct lookup_item found;
+    struct lookup_item found = { .with_marks = false };
     struct cache_key key;
 
     if (l == NULL || !lookup_on(l) || asker->fresh || (pack = views_known(views)) == NULL)
@@ -116,7 +116,7 @@ part_rescue(struct item_part *part, enum item_status status, usec_t now)
     const struct lookup *l = loader_lookup(part_kind(part)->loader);
     struct views *views = part->item->view->views;
     struct item_pack *pack;
-    struct lookup_item found;
+    struct lookup_item found = { .with_marks = false };
     struct cache_key key;
 
     if (part->id == NULL || (pack = views_known(views)) == NULL)

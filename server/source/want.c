@@ -272,7 +272,7 @@ want_take_stored(struct want *want, usec_t now)
     const struct lookup *lookup = want->loader->lookup;
     struct want_news news = { .origin = ITEM_FROM_LEASE };
     struct item_pack *pack = item_pack_new();
-    struct lookup_item item;
+    struct lookup_item item = { .with_marks = false };
     struct cache_key key;
 
     if (pack == NULL)

@@ -7,7 +7,7 @@
 
 /* Bytes after which a look ends; what one item may add on top. */
 #define LOOK_BYTES ((size_t)1 << 20)
-#define LOOK_BYTES_MAX (LOOK_BYTES + CACHE_ITEM_MAX)
+#define LOOK_BYTES_MAX (LOOK_BYTES + CACHE_ITEM_MAX + CACHE_MARKS_MAX)
 
 /* What became of a look, counted once for all. */
 struct tally {
@@ -72,8 +72,7 @@ static enum item_origin
 glance_end(struct worker *w, struct glance *g, struct item_result *result,
            const struct command *c, usec_t now, struct look *look, struct tally *tally)
 {
-    size_t before = look->bytes.len;
-    struct lookup_item item;
+    struct lookup_item item = { .with_marks = command_wants_members(c) };
 
     switch (lookup_get(g->lookup, &g->key, look_max_age(c), now, &look->bytes, &item)) {
     case LOOKUP_FRESH:
@@ -95,7 +94,8 @@ glance_end(struct worker *w, struct glance *g, struct item_result *result,
         tally->misses++;
         return ITEM_FROM_NOBODY;
     }
-    result->json = span_of(NULL, look->bytes.len - before);
+    result->json = span_of(NULL, item.len);
+    result->nmarks = (unsigned)item.nmarks;
     tally->oldest = item.age > tally->oldest ? item.age : tally->oldest;
     return result->status == ITEM_STALE ? ITEM_FROM_STALE : ITEM_FROM_CACHE;
 }
@@ -214,7 +214,7 @@ look_rescue(struct worker *w, struct span key, const struct command *c, usec_t n
     char id[SOURCE_KEY_MAX];
     const struct lookup *l;
     struct cache_key at;
-    struct lookup_item item;
+    struct lookup_item item = { .with_marks = false };
     enum lookup_verdict verdict;
     struct span rest;
     size_t id_len, which = sources_resolve(w, key, &rest);

@@ -328,22 +328,23 @@ request_take_look(struct request *r, const struct look *look,
     if (pack != NULL && look->known > 0)
         buf_append_span(&pack->bytes, buf_span(&look->bytes));
     for (i = 0; i < look->n; i++) {
-        enum item_status status = results[i].status;
+        const struct item_result known = results[i]; /* may be of the same array */
 
-        r->results[first + i].status = ITEM_OPEN; /* 'results' may be the same */
-        if (status == ITEM_OPEN || pack == NULL ||
-            (item_present(status) && buf_failed(&pack->bytes)))
+        r->results[first + i].status = ITEM_OPEN;
+        r->results[first + i].nmarks = 0;
+        if (known.status == ITEM_OPEN || pack == NULL ||
+            (item_present(known.status) && buf_failed(&pack->bytes)))
             continue; /* it is wanted, then */
         r->places[first + i].waiter.origin = look->from[i];
-        r->results[first + i].age_ms = results[i].age_ms;
-        if (item_present(status))
-            request_show(r, first + i, status,
-                         span_of(pack->bytes.data + look->off[i], results[i].json.n),
-                         pack);
-        else if (may_pass(status))
-            request_fail(r, first + i, status);
+        r->results[first + i].age_ms = known.age_ms;
+        r->results[first + i].nmarks = known.nmarks;
+        if (item_present(known.status))
+            request_show(r, first + i, known.status,
+                         span_of(pack->bytes.data + look->off[i], known.json.n), pack);
+        else if (may_pass(known.status))
+            request_fail(r, first + i, known.status);
         else
-            request_answer(r, first + i, status);
+            request_answer(r, first + i, known.status);
     }
     item_pack_unref(&pack);
 }

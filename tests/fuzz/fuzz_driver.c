@@ -136,7 +136,7 @@ answer(struct talk *t, const struct command *c)
     for (i = 0; i < c->nkeys; i++) {
         enum item_status status = (enum item_status)(1 + i % (ITEM_NSTATUSES - 1));
 
-        results[i] = (struct item_result){ c->keys[i], { NULL, 0 }, status, 1500 };
+        results[i] = (struct item_result){ c->keys[i], { NULL, 0 }, status, 1500, 0 };
         if (item_present(status))
             results[i].json =
                 SPAN("{\"id\":7,\"name\":\"a\\\"b\",\"attrs\":{\"c\":[1]}}");

@@ -95,6 +95,50 @@ def test_every_dialect_and_layout_shows_the_same_item_from_the_cache(
     assert client.stats()["statements"] == 4
 
 
+@pytest.fixture
+def odd_rows(shop_db: MariaDB) -> MariaDB:
+    """A table `odd` of names and values that a careless projection bends."""
+    make_rows(shop_db)
+    shop_db.sql(
+        f'CREATE TABLE {SCHEMA}.odd (id INT PRIMARY KEY, a INT, `a.b` INT, `q"q` TEXT,'
+        " n BIGINT UNSIGNED, nothing TEXT, attrs JSON, body LONGTEXT, z INT)",
+        f"INSERT INTO {SCHEMA}.odd SELECT seq, seq * 3, IF(seq % 2, NULL, seq),"
+        """ '"},{:"', 18446744073709551615, NULL,"""
+        """ JSON_OBJECT('color', '"}d,', 'in', JSON_OBJECT('x', JSON_ARRAY(1, seq))),"""
+        """ REPEAT('"', seq * seq * 10), -seq FROM seq_1_to_80""",
+    )
+    return shop_db
+
+
+@pytest.mark.parametrize(
+    "fields", [b"z,id", b"id,n,z", b"attrs.in.x,nothing,a.b", b"body,z", b'a,attrs.no,q"q']
+)
+def test_fields_of_a_hit_are_the_same_bytes_as_from_the_source(
+    odd_rows: MariaDB, start_fetchd: Start, fields: bytes
+) -> None:
+    """Some of the items are longer than 64 KiB; some of the last request are hits."""
+    ids = [1, 2, 80, 3, 2, 999, 40]
+    keys = b" ".join(b"%d" % i for i in ids)
+    server = start_fetchd(config(odd_rows, table="odd", cache={"size": "64M"}))
+    client, redis = server.client(), RespClient(server.address)
+    names = fields.decode().split(",")
+    for layout in (b"array", b"map", b"columns"):
+        ask = b"as=%s fields=%s %s" % (layout, fields, keys)
+        first = client.ask(b"fetch maxage=0 " + ask), client.line()
+        before = client.stats()["statements"]
+        again = client.ask(b"fetch " + ask), client.line()
+        assert first[0] == again[0] and again[1].endswith(b"status=IIIIIMI")
+        assert client.stats()["statements"] == before
+    options = b"fields=" + fields
+    lines = client.fetch(*ids, options=b"maxage=0 " + options).replies
+    assert client.fetch(*ids, options=options).replies == lines
+    hashes = [redis.call("HMGET", i, *names) for i in ids]
+    assert client.ask(b"invalidate 1 80 2") == b"INVALIDATED 3"
+    assert client.fetch(*ids, options=options).replies == lines
+    client.ask(b"invalidate " + keys)
+    assert [redis.call("HMGET", i, *names) for i in ids] == hashes
+
+
 def test_a_cache_of_size_0_and_a_source_of_fresh_0_ask_each_time(
     rows: MariaDB, start_fetchd: Start
 ) -> None:

@@ -13,7 +13,7 @@
 static struct item_result
 look_up(struct span key)
 {
-    struct item_result r = { key, SPAN(DRIVER_ITEM), ITEM_FOUND, 0 };
+    struct item_result r = { key, SPAN(DRIVER_ITEM), ITEM_FOUND, 0, 0 };
 
     if (key.p[0] == 'o')
         r.status = ITEM_STALE;

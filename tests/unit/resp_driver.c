@@ -73,7 +73,8 @@ answer(struct resp_driver *d, const struct command *c)
 
     assert_true(c->nkeys <= ARRAY_LEN(results));
     for (i = 0; i < c->nkeys; i++)
-        results[i] = (struct item_result){ c->keys[i], SPAN(ITEM), fate(c->keys[i]), 0 };
+        results[i] =
+            (struct item_result){ c->keys[i], SPAN(ITEM), fate(c->keys[i]), 0, 0 };
     c->answer(&d->talk.said, c, &reply);
 }
 

@@ -70,7 +70,7 @@ look(struct shelf *s, const char *id, usec_t age, usec_t max_age)
 {
     struct buf out = BUF_INIT;
     enum lookup_verdict verdict;
-    struct lookup_item item;
+    struct lookup_item item = { .with_marks = true };
     struct cache_key key;
 
     lookup_key(&s->lookup, span_str(id), &key);
@@ -78,7 +78,7 @@ look(struct shelf *s, const char *id, usec_t age, usec_t max_age)
     verdict = lookup_get(&s->lookup, &key, max_age, T + age, &out, &item);
     if (verdict == LOOKUP_FRESH || verdict == LOOKUP_STALE) {
         assert_int_equal(item.age, age);
-        assert_int_equal(item.len, buf_size(&out) - 6);
+        assert_int_equal(item.len + item.nmarks, buf_size(&out) - 6);
     } else {
         assert_int_equal(buf_size(&out), 6); /* what may not be shown is not left there */
     }
@@ -91,7 +91,7 @@ rescue(struct shelf *s, const char *id, usec_t age, usec_t max_age)
 {
     struct buf out = BUF_INIT;
     enum lookup_verdict verdict;
-    struct lookup_item item;
+    struct lookup_item item = { .with_marks = false };
     struct cache_key key;
 
     lookup_key(&s->lookup, span_str(id), &key);
@@ -115,6 +115,37 @@ an_item_is_fresh_then_stale_then_not_shown(void **state)
     assert_int_equal(look(s, "7", 1500 * MS + 1, LOOKUP_ANY_AGE), LOOKUP_NOTHING);
     s->lookup.policy.stale = 0;
     assert_int_equal(look(s, "7", 1000 * MS + 1, LOOKUP_ANY_AGE), LOOKUP_NOTHING);
+}
+
+static void
+marks_come_with_an_item_for_who_wants_them(void **state)
+{
+    struct span json = SPAN("{\"id\":7,\"name\":\"a,b\",\"in\":{\"x\":[1,2]}}");
+    struct lookup_item item = { .with_marks = true };
+    struct shelf *s = *state;
+    struct buf out = BUF_INIT;
+    struct cache_key key;
+
+    keep(s, "7", json.p);
+    lookup_key(&s->lookup, SPAN("7"), &key);
+    assert_int_equal(lookup_get(&s->lookup, &key, LOOKUP_ANY_AGE, T, &out, &item),
+                     LOOKUP_FRESH);
+    assert_int_equal(item.len, json.n);
+    assert_int_equal(item.nmarks, 3);
+    assert_memory_equal(out.data, json.p, json.n);
+    assert_memory_equal(out.data + json.n, "\x06\x0c\x10", 3);
+    buf_clear(&out);
+    assert_int_equal(lookup_fallback(&s->lookup, &key, LOOKUP_ANY_AGE, T, &out, &item),
+                     LOOKUP_STALE);
+    assert_int_equal(item.nmarks, 3);
+    assert_int_equal(buf_size(&out), json.n + 3);
+    buf_clear(&out);
+    item.with_marks = false;
+    assert_int_equal(lookup_get(&s->lookup, &key, LOOKUP_ANY_AGE, T, &out, &item),
+                     LOOKUP_FRESH);
+    assert_int_equal(item.nmarks, 0);
+    assert_true(span_equal(buf_span(&out), json));
+    buf_fini(&out);
 }
 
 static void
@@ -223,6 +254,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_item_is_fresh_then_stale_then_not_shown),
+        TEST(marks_come_with_an_item_for_who_wants_them),
         TEST(a_request_lowers_the_bound_and_never_raises_it),
         TEST(absence_has_a_bound_of_its_own_and_fresh_bounds_that),
         TEST(a_failure_is_stood_in_for_as_long_as_the_policy_says),

@@ -47,17 +47,17 @@ assert_answer(const struct command *c, const struct reply *r, const char *expect
     }
 
 static const struct item_result results[] = {
-    { TEXT("007"), TEXT("{\"id\":7}"), ITEM_FOUND, 0 },
-    { TEXT("tags:x"), NO_JSON, ITEM_MISS, 0 },
-    { TEXT("a"), NO_JSON, ITEM_FAIL_TIMEOUT, 0 },
-    { TEXT("b"), NO_JSON, ITEM_FAIL_DATABASE, 0 },
-    { TEXT("c"), NO_JSON, ITEM_FAIL_UPSTREAM, 0 },
-    { TEXT("d"), NO_JSON, ITEM_FAIL_OVERLOAD, 0 },
-    { TEXT("e"), NO_JSON, ITEM_FAIL_BADID, 0 },
-    { TEXT("f"), NO_JSON, ITEM_FAIL_TOOBIG, 0 },
-    { TEXT("007"), TEXT("{\"id\":7}"), ITEM_FOUND, 0 },
-    { TEXT("g"), TEXT("{\"id\":1,\"a\":2}"), ITEM_STALE, 61500 },
-    { TEXT("h"), NO_JSON, ITEM_FAIL_STALE, 0 },
+    { TEXT("007"), TEXT("{\"id\":7}"), ITEM_FOUND, 0, 0 },
+    { TEXT("tags:x"), NO_JSON, ITEM_MISS, 0, 0 },
+    { TEXT("a"), NO_JSON, ITEM_FAIL_TIMEOUT, 0, 0 },
+    { TEXT("b"), NO_JSON, ITEM_FAIL_DATABASE, 0, 0 },
+    { TEXT("c"), NO_JSON, ITEM_FAIL_UPSTREAM, 0, 0 },
+    { TEXT("d"), NO_JSON, ITEM_FAIL_OVERLOAD, 0, 0 },
+    { TEXT("e"), NO_JSON, ITEM_FAIL_BADID, 0, 0 },
+    { TEXT("f"), NO_JSON, ITEM_FAIL_TOOBIG, 0, 0 },
+    { TEXT("007"), TEXT("{\"id\":7}"), ITEM_FOUND, 0, 0 },
+    { TEXT("g"), TEXT("{\"id\":1,\"a\":2}"), ITEM_STALE, 61500, 0 },
+    { TEXT("h"), NO_JSON, ITEM_FAIL_STALE, 0, 0 },
 };
 
 static void
@@ -133,7 +133,7 @@ native_answers_the_largest_items_and_keys(void **state)
 {
     char key[COMMAND_KEY_MAX], *json = malloc(100000);
     struct item_result one = { span_of(key, sizeof(key)), span_of(json, 100000),
-                               ITEM_FOUND, 0 };
+                               ITEM_FOUND, 0, 0 };
     const struct reply r = { .results = &one, .nresults = 1, .last = 1 };
     struct command c = command(COMMAND_FETCH, "0123456789abcdef");
     struct buf out = BUF_INIT;

@@ -23,13 +23,14 @@
     }
 
 static const struct item_result results[] = {
-    { TEXT("7"), TEXT("{\"id\":7,\"name\":\"a,b\",\"in\":{\"x\":1}}"), ITEM_FOUND, 0 },
-    { TEXT("8"), NO_JSON, ITEM_MISS, 0 },
-    { TEXT("t:x"), TEXT("{\"key\":\"x\",\"id\":18446744073709551616}"), ITEM_FOUND, 0 },
-    { TEXT("9"), NO_JSON, ITEM_FAIL_TIMEOUT, 0 },
-    { TEXT("7"), TEXT("{\"id\":7,\"name\":\"a,b\",\"in\":{\"x\":1}}"), ITEM_FOUND, 0 },
-    { TEXT("007"), TEXT("{}"), ITEM_FOUND, 0 },
-    { TEXT("8"), NO_JSON, ITEM_MISS, 0 },
+    { TEXT("7"), TEXT("{\"id\":7,\"name\":\"a,b\",\"in\":{\"x\":1}}"), ITEM_FOUND, 0, 0 },
+    { TEXT("8"), NO_JSON, ITEM_MISS, 0, 0 },
+    { TEXT("t:x"), TEXT("{\"key\":\"x\",\"id\":18446744073709551616}"), ITEM_FOUND, 0,
+      0 },
+    { TEXT("9"), NO_JSON, ITEM_FAIL_TIMEOUT, 0, 0 },
+    { TEXT("7"), TEXT("{\"id\":7,\"name\":\"a,b\",\"in\":{\"x\":1}}"), ITEM_FOUND, 0, 0 },
+    { TEXT("007"), TEXT("{}"), ITEM_FOUND, 0, 0 },
+    { TEXT("8"), NO_JSON, ITEM_MISS, 0, 0 },
 };
 
 static struct command
@@ -208,8 +209,8 @@ static void
 an_old_item_has_a_letter_of_its_own(void **state)
 {
     const struct item_result old[] = {
-        { TEXT("7"), TEXT("{\"id\":7}"), ITEM_STALE, 1500 },
-        { TEXT("8"), NO_JSON, ITEM_FAIL_STALE, 0 },
+        { TEXT("7"), TEXT("{\"id\":7}"), ITEM_STALE, 1500, 0 },
+        { TEXT("8"), NO_JSON, ITEM_FAIL_STALE, 0, 0 },
     };
     struct command c = fetch_as(LAYOUT_ARRAY, NULL, 0);
     const struct reply r = { .results = old,
@@ -230,9 +231,9 @@ static void
 a_map_of_odd_keys_is_strict_json(void **state)
 {
     const struct item_result odd[] = {
-        { TEXT("\"\\"), TEXT("{}"), ITEM_FOUND, 0 },
-        { TEXT("\xf0\x9f\x98\x80"), NO_JSON, ITEM_MISS, 0 },
-        { TEXT("\xff"), NO_JSON, ITEM_FAIL_BADID, 0 },
+        { TEXT("\"\\"), TEXT("{}"), ITEM_FOUND, 0, 0 },
+        { TEXT("\xf0\x9f\x98\x80"), NO_JSON, ITEM_MISS, 0, 0 },
+        { TEXT("\xff"), NO_JSON, ITEM_FAIL_BADID, 0, 0 },
     };
     struct command c = fetch_as(LAYOUT_MAP, NULL, 0);
     void *kept = NULL;

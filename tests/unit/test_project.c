@@ -28,7 +28,7 @@ check_find(const char *object, const char *path, const char *expected)
 
     assert_non_null(exact.p);
     memcpy((char *)exact.p, object, exact.n);
-    found = json_find(exact, span_str(path), &value);
+    found = json_find(json_plain(exact), span_str(path), &value);
     if (expected == NULL) {
         assert_false(found);
     } else {
@@ -117,7 +117,7 @@ json_walk_visits_every_member_once_in_order(void **state)
         "id",    "name", "empty", "price", "none", "yes",
         "attrs", "list", "a.b",   "a",     "{",    "last"
     };
-    struct json_walk walk = json_walk_begin(span_str(item));
+    struct json_walk walk = json_walk_begin(json_plain(span_str(item)));
     struct span name, value;
     size_t n = 0;
 
@@ -129,7 +129,7 @@ json_walk_visits_every_member_once_in_order(void **state)
     }
     assert_int_equal(n, ARRAY_LEN(names));
     assert_false(json_walk_next(&walk, &name, &value));
-    walk = json_walk_begin(span_of(NULL, 0));
+    walk = json_walk_begin(json_plain(span_of(NULL, 0)));
     assert_false(json_walk_next(&walk, &name, &value));
 }
 
@@ -145,7 +145,7 @@ check_project(const char *object, const char *const *names, size_t n,
     for (i = 0; i < n; i++)
         fields[i] = span_str(names[i]);
     BUF_APPEND_LIT(&out, "> ");
-    json_project(&out, span_str(object), fields, n);
+    json_project(&out, json_plain(span_str(object)), fields, n);
     assert_false(buf_failed(&out));
     buf_append_char(&out, '\0');
     assert_string_equal(out.data, expected);
@@ -192,7 +192,7 @@ json_project_always_makes_strict_json(void **state)
 
         buf_clear(&out);
         buf_clear(&checked);
-        json_project(&out, span_str(item), &field, 1);
+        json_project(&out, json_plain(span_str(item)), &field, 1);
         assert_true(json_append_compact(&checked, buf_span(&out)));
         assert_true(span_equal(buf_span(&out), buf_span(&checked)));
     }
@@ -208,7 +208,7 @@ json_find_next_finds_the_same_in_any_order(void **state)
         "id",  "name", "empty", "price", "none", "nosuch", "attrs.color", "attrs.in.n",
         "a.b", "a",    "a.c.d", "list",  "{",    "last",   "yes",         "",
     };
-    const struct span object = span_str(item);
+    const struct json_object object = json_plain(span_str(item));
     size_t step, i, at;
 
     (void)state;
