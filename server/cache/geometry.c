@@ -73,7 +73,8 @@ geometry_make(struct geometry *g, size_t bytes, size_t capacity)
     g->nleases = power_within(g->bytes / 4096, 256, 16384);
     g->nshards = power_within(g->bytes / SHARD_BYTES, 1, SHARDS_MAX);
     g->epochs = round_up(sizeof(struct region_head), CACHE_LINE);
-    g->inval = round_up(g->epochs + g->capacity * sizeof(uint64_t), CACHE_LINE);
+    g->beats = round_up(g->epochs + g->capacity * sizeof(uint64_t), CACHE_LINE);
+    g->inval = round_up(g->beats + g->capacity * sizeof(uint64_t), CACHE_LINE);
     g->leases = g->inval + g->ninval * sizeof(uint64_t);
     g->shards = round_up(g->leases + g->nleases * sizeof(struct shared_lease), 4096);
     g->shard_bytes = (g->bytes - g->shards) / g->nshards / SET_BYTES * SET_BYTES;
@@ -94,6 +95,7 @@ geometry_stamp(const struct geometry *g)
         g->bytes,
         g->capacity,
         g->epochs,
+        g->beats,
         g->inval,
         g->ninval,
         g->leases,

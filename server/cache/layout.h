@@ -6,7 +6,7 @@
  * write.  Nothing in it is trusted: places are computed from the view's private copy of
  * the geometry, every offset and length read from the region is compared with bounds.
  *
- *     head | epochs | inval | leases | shard 0 | shard 1 | ...
+ *     head | epochs | beats | inval | leases | shard 0 | shard 1 | ...
  *     shard: head | index | ghosts | small ring | main ring
  *
  * The index is made of sets of four lines of 64 bytes; a key has one set, and one line of
@@ -155,6 +155,7 @@ struct geometry {
     size_t bytes;
     size_t capacity;
     size_t epochs;
+    size_t beats;
     size_t inval;
     size_t ninval;
     size_t leases;
@@ -199,6 +200,7 @@ struct cache {
     bool joined;
     size_t slot;
     uint32_t epoch;   /* ours, when last looked at */
+    usec_t beat_at;   /* our last, see lease.c */
     struct buf stage; /* where an entry is made before it is written */
     int region_fd;
     size_t nwake;

@@ -9,10 +9,17 @@
  *
  *     free/ended --take--> held --finish--> ended (with a proof of the verdict)
  *                           |---abandon--> free
- *                           +---owner dead or expired: take--> held by the next
+ *                           +---owner dead or silent, or expired: take--> held by the next
  *
  * A waiter sets its bit and then looks at the word again; the owner changes the word and
  * then takes the bits.  One of them sees the other.
+ *
+ * A fetch may be slow, its owner may not: beside the words each slot has the time of its
+ * last beat, and what is held is held while that is recent.  (To prolong each word
+ * instead would cost an owner of thousands as many swaps, all the time.)  An owner that
+ * is stopped beats no more, the beat of a dead one is outdone by its epoch, and one that
+ * lives and forgets a lease is bounded by the expiry.  A beat from the future, of a
+ * flipped bit, is none.
  *
  * The proof is a hash over the key's hash, the word, the verdict and the time: a waiter
  * believes no verdict that was not given for its own key, whatever happened to the bits.
@@ -49,23 +56,59 @@ word_make(const struct cache *c, uint64_t hash, usec_t expires_at)
            (expires_at / USEC_PER_MSEC & EXPIRY_MASK) << 16 | (hash & 0xffff);
 }
 
+static _Atomic uint64_t *
+slot_beat_word(const struct cache *c, size_t slot)
+{
+    return &region_words(c, c->at.beats)[slot];
+}
+
+/* How long the slot may be silent still, from now.  Its clock may have been read after
+ * ours, so a beat may be a little later than now. */
+static usec_t
+slot_patience(const struct cache *c, size_t slot, usec_t now)
+{
+    usec_t left = word_get(slot_beat_word(c, slot)) + LEASE_SILENCE - now;
+
+    return left <= 2 * LEASE_SILENCE ? left : 0;
+}
+
 /* What is left of the word's time, from now; 0: expired, or never given. */
 static usec_t
-word_left(uint64_t word, usec_t now)
+word_time(uint64_t word, usec_t now)
 {
     uint64_t ms = ((word >> 16) - now / USEC_PER_MSEC) & EXPIRY_MASK;
 
     return ms <= LEASE_DURATION_MAX / USEC_PER_MSEC ? ms * USEC_PER_MSEC : 0;
 }
 
-static bool
+/* How long the word holds from now on if nobody says anything; 0: it does not. */
+static usec_t
 word_holds(const struct cache *c, uint64_t word, usec_t now)
 {
     size_t slot = (size_t)(word >> 52 & 0x3ff);
+    usec_t time, patience;
 
-    return (word & STATE_MASK) == STATE_HELD && slot < c->at.capacity &&
-           (holder_epoch(c, slot) & EPOCH_MASK) == (word >> 40 & EPOCH_MASK) &&
-           word_left(word, now) > 0;
+    if ((word & STATE_MASK) != STATE_HELD || slot >= c->at.capacity ||
+        (holder_epoch(c, slot) & EPOCH_MASK) != (word >> 40 & EPOCH_MASK))
+        return 0;
+    time = word_time(word, now);
+    patience = slot_patience(c, slot, now);
+    return time < patience ? time : patience;
+}
+
+usec_t
+lease_beat_at(const struct cache *c)
+{
+    return c->beat_at + LEASE_BEAT;
+}
+
+void
+lease_beat(struct cache *c, usec_t now)
+{
+    if (!c->joined || now < lease_beat_at(c))
+        return;
+    c->beat_at = now;
+    word_set(slot_beat_word(c, c->slot), now);
 }
 
 static uint64_t
@@ -83,6 +126,7 @@ lease_take(struct cache *c, const struct cache_key *key, usec_t now, usec_t dura
 {
     struct shared_lease *at = lease_place(c, key->hash);
     uint64_t word = atomic_load(&at->word), mine;
+    usec_t left;
     int tries;
 
     if (!c->joined)
@@ -90,10 +134,10 @@ lease_take(struct cache *c, const struct cache_key *key, usec_t now, usec_t dura
     if (duration > LEASE_DURATION_MAX - USEC_PER_MSEC)
         duration = LEASE_DURATION_MAX - USEC_PER_MSEC;
     lease->hash = key->hash;
-    lease->expires_at = now + duration + USEC_PER_MSEC;
     for (tries = 0; tries < TRIES; tries++) {
-        if (!word_holds(c, word, now)) {
-            mine = word_make(c, key->hash, lease->expires_at);
+        if ((left = word_holds(c, word, now)) == 0) {
+            lease_beat(c, now); /* seen by whoever sees the word */
+            mine = word_make(c, key->hash, now + duration + USEC_PER_MSEC);
             if (!atomic_compare_exchange_strong(&at->word, &word, mine))
                 continue;
             cache_hook(c, CACHE_POINT_LEASED);
@@ -104,7 +148,7 @@ lease_take(struct cache *c, const struct cache_key *key, usec_t now, usec_t dura
             return LEASE_NONE;
         atomic_fetch_or(&at->waiters, region_wake_bit(c));
         lease->word = word;
-        lease->expires_at = now + word_left(word, now);
+        lease->look_at = now + left;
         if (word == atomic_load(&at->word))
             return LEASE_ELSEWHERE;
         word = atomic_load(&at->word);
@@ -132,13 +176,17 @@ look_at_verdict(const struct cache *c, struct shared_lease *at, const struct lea
 }
 
 enum lease_state
-lease_look(const struct cache *c, const struct lease *lease, usec_t now)
+lease_look(const struct cache *c, struct lease *lease, usec_t now)
 {
     struct shared_lease *at = lease_place(c, lease->hash);
     uint64_t word = atomic_load(&at->word);
+    usec_t left;
 
-    if (word == lease->word)
-        return word_holds(c, word, now) ? LEASE_HELD : LEASE_LOST;
+    if (word == lease->word) {
+        left = word_holds(c, word, now);
+        lease->look_at = now + left;
+        return left > 0 ? LEASE_HELD : LEASE_LOST;
+    }
     if (word == ((lease->word & ~STATE_MASK) | STATE_ENDED))
         return look_at_verdict(c, at, lease);
     return LEASE_LOST;

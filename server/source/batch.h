@@ -29,7 +29,6 @@ struct want {
     bool elsewhere; /* another worker fetches it */
     bool answering; /* its waiters are being told: not to be freed */
     struct batch *batch;
-    usec_t wanted_at;
     struct lease lease; /* ours ('leased'), or the one it waits for */
     bool leased;        /* whoever waits in other workers must hear of the end */
     uint32_t place;     /* in the batch */
@@ -65,10 +64,10 @@ struct loader {
     size_t queued;               /* wants that wait for a batch */
     const struct lookup *lookup; /* NULL: nothing is kept or shared */
     struct list elsewhere;       /* wants that wait for other workers */
-    usec_t recheck_at;           /* when the first of their leases expires; 0: none */
+    usec_t recheck_at;           /* when to look at the first of their leases; 0: never */
+    size_t leased;               /* wants that others may wait for */
     struct list refreshers;      /* wants of nobody: stale items fetched anew */
     struct loader_flow own;      /* theirs */
-    usec_t slow;                 /* 99 of 100 wants are answered sooner, lately */
     size_t in_flight;            /* batches at the source */
 };
 

@@ -102,6 +102,9 @@ void loader_wake(struct loader *loader, usec_t now);
 /* When loader_wake is due even if nobody wakes; 0: never. */
 usec_t loader_recheck_at(const struct loader *loader);
 
+/* May other workers wait for what it fetches?  Then they must hear that this one lives. */
+bool loader_leases(const struct loader *loader) MUST_CHECK;
+
 /* Does anything wait for a statement? */
 bool loader_idle(const struct loader *loader);
 

@@ -3,16 +3,16 @@
  *
  * Owns: who may share an answer, and that one worker at a time fetches an id: whoever
  * takes its lease first.  The others wait for what that one stores; when it dies or stops,
- * when its time is over or nothing could be stored, they ask for themselves.
+ * when it is silent or nothing could be stored, they ask for themselves.
  */
 #include "server/source/batch.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-/* A worker that holds a lease and says nothing for so long beyond what is usual is taken
- * for dead: by others, not by itself. */
-#define LEASE_PATIENCE (100 * USEC_PER_MSEC)
+/* A statement has its own end (its budget, then silence), and a worker that lives says so;
+ * this is only for a want that got lost in one. */
+#define LEASE_LONGEST (20 * USEC_PER_SEC)
 
 void
 want_count_queued(struct loader *l, long delta)
@@ -102,8 +102,8 @@ want_wait_elsewhere(struct want *want)
 
     want->elsewhere = true;
     list_append(&l->elsewhere, &want->in_elsewhere);
-    if (l->recheck_at == 0 || want->lease.expires_at < l->recheck_at)
-        l->recheck_at = want->lease.expires_at;
+    if (l->recheck_at == 0 || want->lease.look_at < l->recheck_at)
+        l->recheck_at = want->lease.look_at;
 }
 
 /* true: the id is ours to fetch. */
@@ -114,10 +114,10 @@ want_take_lease(struct want *want, usec_t now)
     struct cache_key key;
 
     lookup_key(lookup, want_id(want), &key);
-    switch (lease_take(lookup->cache, &key, now, LEASE_PATIENCE + want->loader->slow,
-                       &want->lease)) {
+    switch (lease_take(lookup->cache, &key, now, LEASE_LONGEST, &want->lease)) {
     case LEASE_MINE:
         want->leased = true;
+        want->loader->leased++;
         return true;
     case LEASE_ELSEWHERE:
         return false;
@@ -130,21 +130,17 @@ want_take_lease(struct want *want, usec_t now)
 static void
 want_end_lease(struct want *want, enum lease_state verdict, usec_t asked_at)
 {
-    if (want->leased)
-        lease_finish(want->loader->lookup->cache, &want->lease, verdict, asked_at);
+    if (!want->leased)
+        return;
+    lease_finish(want->loader->lookup->cache, &want->lease, verdict, asked_at);
     want->leased = false;
+    want->loader->leased--;
 }
 
-/* Moves by little steps towards where one of a hundred is slower. */
-static void
-loader_note_wait(struct loader *l, usec_t wait)
+bool
+loader_leases(const struct loader *loader)
 {
-    usec_t step = l->slow / 16 + 1;
-
-    if (wait > l->slow)
-        l->slow += step * 8 < wait - l->slow ? step * 8 : wait - l->slow;
-    else if (l->slow > step / 12)
-        l->slow -= step / 12;
+    return loader->leased > 0;
 }
 
 void
@@ -162,7 +158,6 @@ want_settle(struct want *want, enum item_status status, struct span json, usec_t
     else if (status == ITEM_MISS)
         verdict = lookup_keep_absent(l->lookup, &key, asked_at);
     want_end_lease(want, verdict, asked_at);
-    loader_note_wait(l, clock_now() - want->wanted_at);
 }
 
 /* --- birth and end -------------------------------------------------------------------- */
@@ -188,8 +183,7 @@ want_new(struct loader *l, struct span id, bool shared)
     want->batch = NULL;
     want->id_len = (uint32_t)id.n;
     memcpy(want->id, id.p, id.n);
-    want->wanted_at = loader_shares(l) ? clock_now() : 0;
-    if (alone || want_take_lease(want, want->wanted_at))
+    if (alone || want_take_lease(want, clock_now()))
         want_count_queued(l, 1);
     else
         want_wait_elsewhere(want);

@@ -1,5 +1,5 @@
 /*
- * deadlines.c - one timer for every request, part of a view and lease of another worker.
+ * deadlines.c - one timer for every request, part of a view and lease.
  *
  * One timerfd serves them all and is set only when an earlier deadline appears; most
  * requests are answered long before theirs, so the timer is hardly ever touched.
@@ -104,6 +104,7 @@ deadlines_arm(struct worker *w)
     struct itimerspec when = { { 0, 0 }, { 0, 0 } };
     usec_t due = sooner(views_due(w->views), shared_recheck_at(w));
 
+    due = sooner(due, shared_beat_at(w));
     if (first != NULL && (due == 0 || first->at < due))
         due = first->at;
     if (due == 0 || (w->deadline_armed != 0 && w->deadline_armed <= due))

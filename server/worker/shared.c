@@ -3,6 +3,7 @@
  */
 #include "server/worker/shared.h"
 
+#include "server/cache/lease.h"
 #include "server/worker/state.h"
 
 #include <event2/event.h>
@@ -88,4 +89,23 @@ shared_recheck_at(const struct worker *w)
             first = at;
     }
     return first;
+}
+
+void
+shared_beat(struct worker *w, usec_t now)
+{
+    if (w->heritage->cache != NULL)
+        lease_beat(w->heritage->cache, now);
+}
+
+usec_t
+shared_beat_at(const struct worker *w)
+{
+    size_t i;
+
+    for (i = 0; i < w->config->nsources; i++) {
+        if (loader_leases(w->loaders[i]))
+            return lease_beat_at(w->heritage->cache);
+    }
+    return 0;
 }

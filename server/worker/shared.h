@@ -24,4 +24,10 @@ void shared_wake(struct worker *w, usec_t now);
 /* When shared_wake is due even if nobody wakes; 0: never. */
 usec_t shared_recheck_at(const struct worker *w);
 
+/* Each turn: those who wait for what is fetched here see that it is alive. */
+void shared_beat(struct worker *w, usec_t now);
+
+/* When the next turn is due for that reason; 0: nobody could wait. */
+usec_t shared_beat_at(const struct worker *w);
+
 #endif

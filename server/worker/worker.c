@@ -279,9 +279,10 @@ worker_turn(struct worker *w)
     worker_next_duty(w);
     heirs_give(w);
     clients_free(w);
+    now = clock_now();
+    shared_beat(w, now);
     deadlines_arm(w);
     w->share_ends = 0;
-    now = clock_now();
     worker_end(w, now);
     metrics_add(w->metrics, METRIC_turns, 1);
     slot_beat(w->slot, now);

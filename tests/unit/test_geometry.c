@@ -23,7 +23,8 @@ assert_sound(const struct geometry *g, size_t bytes)
 {
     assert_true(g->bytes <= bytes || bytes < CACHE_BYTES_MIN);
     assert_true(g->epochs >= sizeof(struct region_head));
-    assert_true(g->inval >= g->epochs + g->capacity * 8);
+    assert_true(g->beats >= g->epochs + g->capacity * 8);
+    assert_true(g->inval >= g->beats + g->capacity * 8);
     assert_true(g->leases >= g->inval + g->ninval * 8);
     assert_true(g->shards >= g->leases + g->nleases * sizeof(struct shared_lease));
     assert_true(g->shards + g->nshards * g->shard_bytes <= g->bytes);

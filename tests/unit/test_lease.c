@@ -21,6 +21,7 @@
 #define CAPACITY 8
 #define MSEC USEC_PER_MSEC
 #define NOW ((usec_t)1000000)
+#define LONG (20 * USEC_PER_SEC)
 
 struct bench {
     struct cache *master;
@@ -162,15 +163,89 @@ lease_expires_and_its_owner_hears_of_it(void **state)
     struct bench *b = *state;
     usec_t late;
 
-    take_and_wait(b);
-    assert_true(b->ticket.expires_at > NOW + 99 * MSEC);
-    assert_true(b->ticket.expires_at <= NOW + 102 * MSEC);
-    assert_int_equal(lease_look(b->b, &b->ticket, NOW + 99 * MSEC), LEASE_HELD);
-    late = b->ticket.expires_at;
+    assert_int_equal(lease_take(b->a, &b->key, NOW, 50 * MSEC, &b->mine), LEASE_MINE);
+    assert_int_equal(lease_take(b->b, &b->key, NOW, 50 * MSEC, &b->ticket),
+                     LEASE_ELSEWHERE);
+    late = b->ticket.look_at;
+    assert_in_range(late, NOW + 50 * MSEC, NOW + 51 * MSEC);
+    assert_int_equal(lease_look(b->b, &b->ticket, late - MSEC), LEASE_HELD);
     assert_int_equal(lease_look(b->b, &b->ticket, late), LEASE_LOST);
     assert_int_equal(lease_take(b->b, &b->key, late, 100 * MSEC, &b->ticket), LEASE_MINE);
     assert_false(lease_finish(b->a, &b->mine, LEASE_STORED, NOW));
     assert_true(lease_finish(b->b, &b->ticket, LEASE_STORED, NOW));
+}
+
+/* Far beyond any silence, and not a word more than one for all that it owns. */
+static void
+lease_lasts_while_its_owner_beats(void **state)
+{
+    struct bench *b = *state;
+    struct cache_key key;
+    struct lease other, ticket;
+    usec_t now;
+
+    cache_key(b->master, SOURCE, SPAN("8"), &key);
+    assert_int_equal(lease_take(b->a, &b->key, NOW, LONG, &b->mine), LEASE_MINE);
+    assert_int_equal(lease_take(b->a, &key, NOW, LONG, &other), LEASE_MINE);
+    assert_int_equal(lease_take(b->b, &b->key, NOW, LONG, &b->ticket), LEASE_ELSEWHERE);
+    assert_int_equal(lease_take(b->b, &key, NOW, LONG, &ticket), LEASE_ELSEWHERE);
+    for (now = NOW; now < NOW + 5 * USEC_PER_SEC; now = lease_beat_at(b->a)) {
+        lease_beat(b->a, now);
+        assert_int_equal(lease_look(b->b, &b->ticket, now), LEASE_HELD);
+        assert_int_equal(lease_look(b->b, &ticket, now), LEASE_HELD);
+        assert_int_equal(b->ticket.look_at, now + LEASE_SILENCE);
+    }
+    assert_int_equal(lease_take(b->b, &b->key, now, LONG, &ticket), LEASE_ELSEWHERE);
+    assert_true(lease_finish(b->a, &b->mine, LEASE_STORED, NOW));
+    assert_int_equal(lease_look(b->b, &b->ticket, now), LEASE_STORED);
+}
+
+static void
+lease_of_the_silent_goes_to_one_successor(void **state)
+{
+    struct bench *b = *state;
+    struct lease again;
+    usec_t late = NOW + LEASE_SILENCE;
+
+    assert_int_equal(lease_take(b->a, &b->key, NOW, LONG, &b->mine), LEASE_MINE);
+    assert_int_equal(lease_take(b->b, &b->key, NOW, LONG, &b->ticket), LEASE_ELSEWHERE);
+    assert_int_equal(b->ticket.look_at, late);
+    assert_int_equal(lease_look(b->b, &b->ticket, late - 1), LEASE_HELD);
+    assert_int_equal(lease_look(b->b, &b->ticket, late), LEASE_LOST);
+    assert_int_equal(lease_take(b->b, &b->key, late, LONG, &b->ticket), LEASE_MINE);
+    lease_beat(b->a, late); /* it goes on, too late */
+    assert_int_equal(lease_take(b->a, &b->key, late, LONG, &again), LEASE_ELSEWHERE);
+    assert_false(lease_finish(b->a, &b->mine, LEASE_STORED, NOW));
+}
+
+/* The slot was idle for long when its lease is taken: that alone shows that it lives. */
+static void
+lease_taken_is_a_beat(void **state)
+{
+    struct bench *b = *state;
+    usec_t later = NOW + USEC_PER_SEC;
+
+    lease_beat(b->a, NOW);
+    assert_int_equal(lease_take(b->a, &b->key, later, LONG, &b->mine), LEASE_MINE);
+    assert_int_equal(lease_take(b->b, &b->key, later, LONG, &b->ticket), LEASE_ELSEWHERE);
+    assert_int_equal(lease_beat_at(b->a), later + LEASE_BEAT);
+}
+
+/* Clocks are read a little apart; a flipped bit is not a little. */
+static void
+lease_beat_from_the_future_counts_only_when_it_is_near(void **state)
+{
+    struct bench *b = *state;
+    usec_t earlier = NOW - LEASE_SILENCE;
+
+    assert_int_equal(lease_take(b->a, &b->key, NOW, LONG, &b->mine), LEASE_MINE);
+    b->ticket = b->mine;
+    assert_int_equal(lease_look(b->b, &b->ticket, earlier), LEASE_HELD);
+    assert_int_equal(lease_look(b->b, &b->ticket, earlier - 1), LEASE_LOST);
+    lease_beat(b->a, (usec_t)1 << 63);
+    assert_int_equal(lease_look(b->b, &b->ticket, NOW), LEASE_LOST);
+    lease_beat(b->a, UINT64_MAX);
+    assert_int_equal(lease_look(b->b, &b->ticket, NOW), LEASE_LOST);
 }
 
 static void
@@ -222,6 +297,7 @@ lease_never_lasts_longer_than_a_minute(void **state)
 
     assert_int_equal(lease_take(b->a, &b->key, NOW, 3600 * USEC_PER_SEC, &b->mine),
                      LEASE_MINE);
+    lease_beat(b->a, NOW + LEASE_DURATION_MAX);
     assert_int_equal(lease_look(b->b, &b->mine, NOW + LEASE_DURATION_MAX - 10 * MSEC),
                      LEASE_HELD);
     assert_int_equal(lease_look(b->b, &b->mine, NOW + LEASE_DURATION_MAX + 10 * MSEC),
@@ -242,6 +318,13 @@ main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(lease_expires_and_its_owner_hears_of_it, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(lease_lasts_while_its_owner_beats, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(lease_of_the_silent_goes_to_one_successor, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(lease_taken_is_a_beat, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            lease_beat_from_the_future_counts_only_when_it_is_near, setup, teardown),
         cmocka_unit_test_setup_teardown(lease_absence_does_not_outlive_an_invalidation,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(lease_full_place_means_fetch_for_yourself, setup,

@@ -28,13 +28,12 @@
 #define PROCESSES 8
 #define IN_TIME (150 * USEC_PER_MSEC)
 #define LONG (20 * USEC_PER_SEC)
-#define SHORT (100 * USEC_PER_MSEC)
 #define ATTEMPTS 5
 #define FETCH_MS 20
 
 struct shared {
-    usec_t duration;
     unsigned id;
+    _Atomic bool held;
     _Atomic unsigned waiting; /* know that they wait */
     _Atomic unsigned fetches;
     _Atomic unsigned hits;
@@ -94,7 +93,7 @@ want(struct cache *c, void *arg)
         if (verdict != CACHE_MISS)
             break;
         key = fixture_key(c, shared->id, text);
-        switch (lease_take(c, &key, clock_now(), shared->duration, &lease)) {
+        switch (lease_take(c, &key, clock_now(), LONG, &lease)) {
         case LEASE_MINE:
             fetch(c, shared, &lease);
             break;
@@ -102,7 +101,7 @@ want(struct cache *c, void *arg)
             shared->waiting += !counted;
             counted = true;
             while (lease_look(c, &lease, clock_now()) == LEASE_HELD)
-                sleep_until(fd, lease.expires_at, shared);
+                sleep_until(fd, lease.look_at, shared);
             break;
         case LEASE_NONE:
             return 3;
@@ -112,22 +111,25 @@ want(struct cache *c, void *arg)
     return 0;
 }
 
-/* Takes the lease and never finishes. */
+/* Takes the lease, lives and never finishes. */
 static int
 hold(struct cache *c, void *arg)
 {
     struct shared *shared = arg;
+    struct timespec nap = { 0, LEASE_BEAT * 1000L / 2 };
     struct cache_key key;
     struct lease lease;
     char text[16];
 
     alarm(60);
     key = fixture_key(c, shared->id, text);
-    if (lease_take(c, &key, clock_now(), shared->duration, &lease) != LEASE_MINE)
+    if (lease_take(c, &key, clock_now(), LONG, &lease) != LEASE_MINE)
         return 1;
-    raise(SIGSTOP);
-    for (;;)
-        pause();
+    shared->held = true;
+    for (;;) {
+        lease_beat(c, clock_now());
+        nanosleep(&nap, NULL);
+    }
 }
 
 static void
@@ -165,7 +167,6 @@ lease_of_a_cold_key_is_fetched_once_by_eight_processes(void **state)
 
         memset(shared, 0, sizeof(*shared));
         shared->id = round + 1;
-        shared->duration = LONG;
         start(c, shared, pids);
         finish(shared, pids);
         cache_free(&c);
@@ -175,31 +176,28 @@ lease_of_a_cold_key_is_fetched_once_by_eight_processes(void **state)
 /* Starts a holder, lets all others wait for it, ends it as asked, and returns how long
  * it took until another one had the lease. */
 static usec_t
-succession(usec_t duration, bool kill_it)
+succession(int blow)
 {
     struct shared *shared = fixture_shared(sizeof(*shared));
     struct cache *c = cache_new(CACHE_BYTES_MIN, CAPACITY);
     pid_t pids[PROCESSES], holder;
     usec_t ended_at;
-    int status;
 
     shared->id = 1;
-    shared->duration = duration;
-    ended_at = clock_now();
     holder = fixture_fork(c, 1, hold, shared);
-    waitpid(holder, &status, WUNTRACED);
-    assert_true(WIFSTOPPED(status));
+    while (!shared->held)
+        sched_yield();
     start(c, shared, pids);
-    if (kill_it) {
-        while (shared->waiting < PROCESSES)
-            sched_yield();
-        ended_at = clock_now();
-        kill(holder, SIGKILL);
+    while (shared->waiting < PROCESSES)
+        sched_yield();
+    ended_at = clock_now();
+    kill(holder, blow);
+    if (blow == SIGKILL) {
         fixture_wait(holder);
         cache_slot_died(c, 1);
-        finish(shared, pids);
-    } else {
-        finish(shared, pids);
+    }
+    finish(shared, pids);
+    if (blow != SIGKILL) {
         kill(holder, SIGKILL);
         fixture_wait(holder);
     }
@@ -208,13 +206,13 @@ succession(usec_t duration, bool kill_it)
 }
 
 static void
-assert_in_time(usec_t duration, bool kill_it)
+assert_in_time(int blow)
 {
     usec_t best = LONG, took;
     unsigned attempt;
 
     for (attempt = 0; attempt < ATTEMPTS && best > IN_TIME; attempt++) {
-        took = succession(duration, kill_it);
+        took = succession(blow);
         best = took < best ? took : best;
     }
     print_message("one successor after %u us\n", (unsigned)best);
@@ -225,14 +223,14 @@ static void
 lease_of_the_killed_goes_to_one_successor_at_once(void **state)
 {
     (void)state;
-    assert_in_time(LONG, true);
+    assert_in_time(SIGKILL);
 }
 
 static void
-lease_of_the_stopped_goes_to_one_successor_when_it_expires(void **state)
+lease_of_the_stopped_goes_to_one_successor_in_time(void **state)
 {
     (void)state;
-    assert_in_time(SHORT, false);
+    assert_in_time(SIGSTOP);
 }
 
 int
@@ -241,7 +239,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lease_of_a_cold_key_is_fetched_once_by_eight_processes),
         cmocka_unit_test(lease_of_the_killed_goes_to_one_successor_at_once),
-        cmocka_unit_test(lease_of_the_stopped_goes_to_one_successor_when_it_expires),
+        cmocka_unit_test(lease_of_the_stopped_goes_to_one_successor_in_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
