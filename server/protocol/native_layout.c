@@ -9,6 +9,7 @@
  */
 #include "server/protocol/native.h"
 
+#include "common/hash.h"
 #include "server/item/json.h"
 #include "server/item/project.h"
 
@@ -62,43 +63,52 @@ append_array(struct buf *out, const struct command *c, const struct reply *r)
 
 /* --- map ------------------------------------------------------------------------- */
 
-static int
-compare_keys(const void *a, const void *b)
-{
-    const struct item_result *x = *(const struct item_result *const *)a;
-    const struct item_result *y = *(const struct item_result *const *)b;
-    size_t n = x->key.n < y->key.n ? x->key.n : y->key.n;
-    int order = memcmp(x->key.p, y->key.p, n);
+/* Which keys were shown: one block, kept between the parts of the answer.  It fills as the
+ * answer is written; sorting 5,000 keys beforehand took 0.3 ms, and everybody waited. */
+struct shown {
+    struct hash_key key;
+    size_t mask;
+    uint32_t slots[]; /* position + 1; 0: free */
+};
 
-    if (order != 0)
-        return order;
-    if (x->key.n != y->key.n)
-        return x->key.n < y->key.n ? -1 : 1;
-    return x < y ? -1 : x > y;
+static struct shown *
+shown_new(size_t n)
+{
+    size_t slots = 4;
+    struct shown *s;
+
+    while (slots < 2 * n)
+        slots *= 2;
+    if ((s = calloc(1, sizeof(*s) + slots * sizeof(s->slots[0]))) == NULL)
+        return NULL;
+    hash_key_init(&s->key);
+    s->mask = slots - 1;
+    return s;
 }
 
-/* Sorted, so that a key asked twice is one member: JSON forgives no duplicates. */
-static const struct item_result **
-sort_results(const struct reply *r)
+/* false: the key of position 'i' is one that was shown.  Then it is. */
+static bool
+shown_add(struct shown *s, const struct item_result *results, size_t i)
 {
-    const struct item_result **sorted = malloc((r->nresults + 1) * sizeof(*sorted));
-    size_t i;
+    size_t at = hash_bytes(&s->key, results[i].key) & s->mask;
 
-    for (i = 0; i < r->nresults && sorted != NULL; i++)
-        sorted[i] = &r->results[i];
-    if (sorted != NULL)
-        qsort(sorted, r->nresults, sizeof(*sorted), compare_keys);
-    return sorted;
+    while (s->slots[at] != 0) {
+        if (span_equal(results[s->slots[at] - 1].key, results[i].key))
+            return false;
+        at = (at + 1) & s->mask;
+    }
+    s->slots[at] = (uint32_t)i + 1;
+    return true;
 }
 
 static bool
 append_map(struct buf *out, const struct command *c, const struct reply *r)
 {
-    const struct item_result **sorted = *r->kept;
+    struct shown *shown = *r->kept;
     bool comma = r->first > 0;
     size_t work = 0, i;
 
-    if (sorted == NULL && (*r->kept = sorted = sort_results(r)) == NULL) {
+    if (shown == NULL && (*r->kept = shown = shown_new(r->nresults)) == NULL) {
         out->failed = true;
         return true;
     }
@@ -107,17 +117,19 @@ append_map(struct buf *out, const struct command *c, const struct reply *r)
         buf_append_char(out, '{');
     }
     for (i = r->first; i < r->nresults; i++) {
-        if (i > 0 && span_equal(sorted[i]->key, sorted[i - 1]->key))
-            continue;
-        if (!utf8_valid(sorted[i]->key))
+        const struct item_result *result = &r->results[i];
+
+        if (!utf8_valid(result->key))
             continue; /* cannot be a name in JSON; the letters still tell its fate */
+        if (!shown_add(shown, r->results, i))
+            continue; /* JSON forgives no duplicates */
         if (comma)
             buf_append_char(out, ',');
         comma = true;
-        json_append_string(out, sorted[i]->key);
+        json_append_string(out, result->key);
         buf_append_char(out, ':');
-        append_item(out, c, sorted[i]);
-        work += c->nfields > 0 ? sorted[i]->json.n : 0;
+        append_item(out, c, result);
+        work += c->nfields > 0 ? result->json.n : 0;
         if (reply_is_full(r, out, i, r->nresults, work))
             return false;
     }

@@ -101,7 +101,7 @@ a_map_has_a_member_for_each_distinct_key(void **state)
 
     (void)state;
     check(&c, 7,
-          "DATA {\"007\":{},\"7\":" A ",\"8\":null,\"9\":null,\"t:x\":" B "}\r\n"
+          "DATA {\"7\":" A ",\"8\":null,\"t:x\":" B ",\"9\":null,\"007\":{}}\r\n"
           "DONE 4 2 1 ms=1.500 status=IMIFIIM\r\n");
 }
 
