@@ -182,6 +182,7 @@ struct config {
     size_t memory_max_bytes; /* requests of one worker and the items they hold */
     /* loader */
     unsigned max_batch;
+    unsigned shared_batch; /* see server/source/draw.c */
     size_t batch_bytes;
     unsigned turn_ids;
     /* cache */

@@ -116,6 +116,8 @@ static const struct option options[] = {
     /* An IN list of 1000 and more is rewritten by MariaDB into a subquery. */
     { SECTION_LOADER, "max_batch", OPTION_COUNT, TOP(max_batch), "128", 1, 999, RELOAD_GENERATION,
       "most ids in one statement" },
+    { SECTION_LOADER, "shared_batch", OPTION_COUNT, TOP(shared_batch), "16", 1, 999, RELOAD_GENERATION,
+      "least part in a statement of one who asks for many ids, while others ask for few" },
     { SECTION_LOADER, "batch_bytes", OPTION_BYTES, TOP(batch_bytes), "1M", K, 64 * M, RELOAD_GENERATION,
       "reply bytes expected from one statement at which the batch is cut" },
     { SECTION_LOADER, "turn_ids", OPTION_COUNT, TOP(turn_ids), "4096", 1, 100000, RELOAD_GENERATION,

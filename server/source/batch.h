@@ -57,6 +57,9 @@ struct loader {
     struct source *source;
     struct metrics *metrics;
     size_t max_batch;
+    size_t
+        shared_batch; /* of one who asks for many, while others ask for few, at least */
+    uint64_t draws;   /* batches drawn */
     struct hash_key hash_key;
     struct map wants;
     struct list ring;            /* flows with queued waiters */
@@ -104,6 +107,14 @@ void want_settle(struct want *want, enum item_status status, struct span json,
 /* Tells every waiter and forgets the want. */
 void want_answer(struct want *want, const struct want_news *news);
 void waiter_answer(struct loader_waiter *w, const struct want_news *news);
+
+/* --- draw.c --- */
+
+/* Up to 'max' queued wants, one from each flow in turn; NULL: none is left, or no memory. */
+struct batch *loader_draw(struct loader *l, size_t max) MUST_CHECK;
+
+/* A batch of 'n' ids was answered whole after so long. */
+void draw_note(struct loader *l, size_t n, usec_t took);
 
 /* --- refresh.c --- */
 

@@ -34,6 +34,7 @@ loader_new(struct source *source, const struct loader_limits *limits,
     l->source = source;
     l->metrics = metrics;
     l->max_batch = limits->max_batch;
+    l->shared_batch = limits->shared_batch;
     hash_key_init(&l->hash_key);
     map_init(&l->wants);
     list_init(&l->ring);
@@ -59,6 +60,7 @@ loader_lookup(const struct loader *loader)
 void
 loader_flow_init(struct loader_flow *flow)
 {
+    *flow = (struct loader_flow){ .asked = 0 };
     list_init(&flow->waiters);
     list_init(&flow->ring);
 }
@@ -250,42 +252,14 @@ batch_done(struct batch *batch, enum batch_outcome outcome, usec_t now)
     assert(l->in_flight > 0);
     l->in_flight--;
     metrics_sub(l->metrics, METRIC_inflight_statements, 1);
+    if (outcome == BATCH_COMPLETE && now > batch->sent_at)
+        draw_note(l, batch->n, now - batch->sent_at);
     for (i = 0; i < batch->n; i++) {
         if (batch->places[i].status != ITEM_OPEN)
             batch_place_answer(batch, &batch->places[i], batch->places[i].status);
     }
     batch_settle_open(batch, outcome, now);
     batch_free(batch);
-}
-
-/* Draws up to 'max' wants, one from each flow in turn. */
-static struct batch *
-loader_draw(struct loader *l, size_t max)
-{
-    struct batch *b = batch_new(l, max);
-
-    if (b == NULL)
-        return NULL;
-    while (b->n < max && !list_empty(&l->ring)) {
-        struct loader_flow *flow = CONTAINER_OF(l->ring.next, struct loader_flow, ring);
-        struct list *node = list_pop(&flow->waiters);
-        struct want *want;
-
-        list_remove(&flow->ring);
-        if (node == NULL)
-            continue;
-        if (!list_empty(&flow->waiters))
-            list_append(&l->ring, &flow->ring);
-        want = CONTAINER_OF(node, struct loader_waiter, in_flow)->want;
-        if (want->batch != NULL)
-            continue;
-        want_count_queued(l, -1);
-        batch_add(b, want);
-    }
-    if (b->n > 0)
-        return b;
-    batch_free(b);
-    return NULL;
 }
 
 /* A batch waiting to be asked again, without the wants that lost their waiters. */
@@ -351,9 +325,10 @@ loader_next(struct loader *l)
     return b != NULL ? b : loader_draw(l, max < l->max_batch ? max : l->max_batch);
 }
 
-void
+bool
 loader_flush(struct loader *loader)
 {
+    bool sent = false;
     struct batch *b;
 
     /* Asked each time around: the batch just sent may be all that the source dares. */
@@ -361,17 +336,19 @@ loader_flush(struct loader *loader)
         switch (source_state(loader->source)) {
         case SOURCE_DOWN:
             loader_fail_all(loader);
-            return;
+            return sent;
         case SOURCE_PENDING:
-            return;
+            return sent;
         case SOURCE_UP:
             break;
         }
         if (!loader->source->ops->room(loader->source) ||
             (b = loader_next(loader)) == NULL)
-            return;
+            return sent;
         loader_send(loader, b);
+        sent = true;
     }
+    return sent;
 }
 
 void

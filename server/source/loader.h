@@ -33,7 +33,11 @@ struct want;
  * request of 10,000 ids does not make everyone else wait. */
 struct loader_flow {
     struct list waiters;
-    struct list ring; /* on the loader while 'waiters' is not empty */
+    struct list ring;   /* on the loader while 'waiters' is not empty */
+    size_t asked;       /* ids it queued since it was last empty */
+    usec_t large_until; /* it asked for many, lately */
+    uint64_t drew;      /* the last batch of the loader that it gave ids, */
+    size_t drawn;       /* and how many */
 };
 
 /* Somebody who waits for one id.  Lives in the asker's memory. */
@@ -59,6 +63,7 @@ struct batch;
 
 struct loader_limits {
     size_t max_batch;
+    size_t shared_batch; /* see draw.c; without a crowd at the source it means nothing */
 };
 
 /* NULL: no memory.  'source', 'metrics' are borrowed and outlive the loader. */
@@ -82,8 +87,9 @@ int loader_want(struct loader *loader, struct loader_flow *flow, struct span id,
 void loader_cancel(struct loader_waiter *w);
 
 /* End of the turn: sends what was wanted as far as the source has room, or fails it
- * when the source is down.  Answers of wants that fail arrive from here. */
-void loader_flush(struct loader *loader);
+ * when the source is down.  true: something was sent.  Answers of wants that fail arrive
+ * from here. */
+bool loader_flush(struct loader *loader);
 
 /* What its source says is kept, and each id is fetched by one worker at a time.  Borrowed,
  * and outlives the loader. */

@@ -21,6 +21,7 @@ struct mariadb {
     const struct mariadb_events *events;
     void *arg;
     struct mariadb_conn *conn;
+    struct source_crowd crowd;
     bool settled;
     bool announced_down;
     struct mariadb_table *tables;
@@ -115,6 +116,7 @@ mariadb_new(struct event_base *base, const struct config *config, size_t index,
             continue;
         mariadb_table_init(&db->tables[db->ntables], db, config, &config->sources[i],
                            metrics);
+        db->tables[db->ntables].source.crowd = &db->crowd;
         db->tables[db->ntables++].conn = db->conn;
     }
     return db;

@@ -15,6 +15,7 @@
 #define SERVER_SOURCE_SOURCE_H
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/compiler.h"
 #include "common/span.h"
 #include "server/item/result.h"
@@ -65,11 +66,21 @@ struct source_ops {
     void (*describe)(const struct source *s, struct buf *out);
 };
 
+/* Who asks sources that have one statement at a time between them, so that everybody waits
+ * for everybody's. */
+struct source_crowd {
+    usec_t small_until; /* somebody asked for few ids, lately */
+    const void *small;  /* who did last, to be compared only */
+    usec_t few_took;    /* a batch of few ids takes so long; 0: not known */
+    uint64_t id_ns;     /* each id makes a batch so much longer; 0: not known */
+};
+
 /* The common beginning of every source. */
 struct source {
     const struct source_ops *ops;
     const char *name;
-    const char *key; /* the name of the key, for people */
+    const char *key;            /* the name of the key, for people */
+    struct source_crowd *crowd; /* NULL: its batches do not wait for each other */
     /* What its items are kept under in the shared cache: a hash of its definition, the
      * same in every worker.  0: nothing of it is kept. */
     uint64_t fingerprint;

@@ -79,6 +79,9 @@ want_find(const struct loader *l, struct span id, const struct loader_waiter *w)
 static void
 want_queue_waiter(struct want *want, struct loader_waiter *w)
 {
+    if (list_empty(&w->flow->waiters))
+        w->flow->asked = 0;
+    w->flow->asked++;
     list_append(&w->flow->waiters, &w->in_flow);
     if (!list_linked(&w->flow->ring))
         list_append(&want->loader->ring, &w->flow->ring);

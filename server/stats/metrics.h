@@ -58,6 +58,7 @@ enum metric_kind {
     X(COUNTER, deadlines_late_5ms,   "of those, said more than 5 ms after it") \
     X(PEAK,    deadline_late_max_us, "the latest of them, in microseconds") \
     X(COUNTER, statements,           "statements sent to MariaDB to fetch items") \
+    X(COUNTER, statements_shared,    "of those, cut short for those who ask for few, see loader.shared_batch") \
     X(COUNTER, statement_ids,        "ids in those statements") \
     X(COUNTER, statement_rows,       "rows that came back") \
     X(COUNTER, statement_errors,     "statements that failed") \

@@ -47,7 +47,8 @@ static bool
 sources_open_one(struct worker *w, size_t i)
 {
     const struct config_source *s = &w->config->sources[i];
-    struct loader_limits limits = { .max_batch = w->config->max_batch };
+    struct loader_limits limits = { .max_batch = w->config->max_batch,
+                                    .shared_batch = w->config->shared_batch };
     struct buf error = BUF_INIT;
 
     switch (s->kind) {
@@ -131,7 +132,7 @@ sources_close(struct worker *w)
 void
 sources_flush(struct worker *w)
 {
-    size_t i, n = w->config->nsources;
+    size_t i, n = w->config->nsources, last = w->first_loader + n - 1;
     usec_t now = clock_now();
 
     views_expire(w->views, now);
@@ -139,11 +140,15 @@ sources_flush(struct worker *w)
         mariadb_flush(w->databases[i]);
     /* Parts that became known may be the keys of others, which leave in this turn too. */
     do {
-        for (i = 0; i < n; i++)
-            loader_flush(w->loaders[(w->first_loader + i) % n]);
+        for (i = 0; i < n; i++) {
+            size_t which = (w->first_loader + i) % n;
+
+            if (loader_flush(w->loaders[which]))
+                last = which;
+        }
     } while (views_settle(w->views, now));
-    /* Sources that share a connection take turns at being first. */
-    w->first_loader = (w->first_loader + 1) % n;
+    /* Sources that share a connection take turns: who sent comes last the next time. */
+    w->first_loader = (last + 1) % n;
 }
 
 /* The source of this name; the number of sources when there is none. */

@@ -8,7 +8,7 @@ from typing import Callable
 
 import pytest
 
-from harness.fetchd import Fetchd, shop
+from harness.fetchd import Fetchd, Value, shop
 from harness.mariadb import MariaDB
 from harness.proxy import Proxy
 from harness.wait import slow, wait_until
@@ -25,10 +25,12 @@ def road(shop_db: MariaDB, start_proxy: StartProxy) -> Proxy:
 
 
 def _behind(
-    road: Proxy, start_fetchd: Start, workers: int, round_trip_s: float
+    road: Proxy, start_fetchd: Start, workers: int, round_trip_s: float, **loader: Value
 ) -> Fetchd:
     """A warm server; from now on each round trip takes its time."""
-    server = start_fetchd(shop(road.socket, workers=workers))
+    config = shop(road.socket, workers=workers)
+    config.loader = loader
+    server = start_fetchd(config)
     for client in server.client_per_worker().values():
         assert client.fetch(1, "tags:tag-001", "big:1").items == 3
     road.delay_s = round_trip_s / 2
@@ -110,10 +112,15 @@ def test_ids_that_arrive_in_flight_leave_together_in_the_next_statement(
     assert len(road.fetches()) == 2
 
 
+def _sizes(road: Proxy) -> list[int]:
+    """How many ids were in each statement."""
+    return [s.text[s.text.rindex(b" IN (") :].count(b",") + 1 for s in road.fetches()]
+
+
 def test_a_statement_holds_at_most_128_ids(road: Proxy, start_fetchd: Start) -> None:
-    client = _behind(road, start_fetchd, 1, 0.0).client()
+    client = _behind(road, start_fetchd, 1, 0.0, shared_batch=128).client()
     assert client.fetch(*range(1, 1001)).items == 1000
-    sizes = [s.text[s.text.rindex(b" IN (") :].count(b",") + 1 for s in road.fetches()]
+    sizes = _sizes(road)
     assert sum(sizes) == 1000 and max(sizes) <= 128 and len(sizes) <= 12
 
 
@@ -132,10 +139,38 @@ def test_ten_thousand_ids_do_not_make_a_single_id_wait(
     assert greedy.read_answer(keys).misses == 10_000
 
 
+def test_who_asks_for_many_has_a_part_of_a_statement_while_others_ask_for_few(
+    shop_db: MariaDB, start_fetchd: Start
+) -> None:
+    server = start_fetchd(shop(shop_db.socket, workers=1))
+    greedy, modest = server.client(), server.client()
+    before = modest.stats()
+    keys = greedy.ask_fetch(range(10_001, 20_001))
+    waits = 0
+    while not greedy.pending():
+        assert modest.fetch(1).shorts == ["ITEM"]
+        waits += 1
+    greedy.read_answer(keys)
+    after = modest.stats()
+    spent = {name: after[name] - before[name] for name in before if isinstance(before[name], int)}
+    assert waits > 10 and spent["statements_shared"] > 10
+    # full statements are what comes before the first small request
+    assert spent["statement_ids"] / spent["statements"] < 64
+    wait_until(lambda: _full(server), 5, "full statements once nobody asks for few")
+
+
+def _full(server: Fetchd) -> bool:
+    """Does one who is alone fill statements?"""
+    client = server.client()
+    before = client.stats()
+    client.fetch(*range(10_001, 11_001))
+    return client.stats()["statements"] - before["statements"] <= 9
+
+
 def test_two_greedy_clients_share_the_statements(
     road: Proxy, start_fetchd: Start
 ) -> None:
-    server = _behind(road, start_fetchd, 1, 0.01)
+    server = _behind(road, start_fetchd, 1, 0.01, shared_batch=128)
     one, two = server.client(), server.client()
     keys_one = one.ask_fetch(range(10_001, 15_001))
     wait_until(lambda: len(road.fetches()) >= 1, 5)

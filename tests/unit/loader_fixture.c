@@ -63,7 +63,8 @@ static const struct source_ops fake_ops = {
 int
 bench_setup(void **state)
 {
-    const struct loader_limits limits = { .max_batch = BENCH_MAX_BATCH };
+    const struct loader_limits limits = { .max_batch = BENCH_MAX_BATCH,
+                                          .shared_batch = BENCH_SHARED_BATCH };
     struct bench *b = calloc(1, sizeof(*b));
     size_t i;
 
@@ -164,6 +165,18 @@ struct heard *
 bench_want_fresh(struct bench *b, size_t flow, const char *id)
 {
     return want(b, flow, id, b->now + PATIENCE, true);
+}
+
+void
+bench_want_many(struct bench *b, size_t flow, unsigned from, unsigned n)
+{
+    char id[16];
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        snprintf(id, sizeof(id), "%u", from + i);
+        bench_want(b, flow, id);
+    }
 }
 
 void

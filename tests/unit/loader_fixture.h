@@ -13,6 +13,7 @@
 #define BENCH_BATCHES 64
 #define BENCH_WAITERS 1200
 #define BENCH_MAX_BATCH 128
+#define BENCH_SHARED_BATCH 16
 
 struct heard {
     struct loader_waiter waiter;
@@ -23,6 +24,7 @@ struct heard {
 
 struct bench {
     struct source source;
+    struct source_crowd crowd; /* the source's, for tests that give it one */
     enum source_state state;
     size_t room;      /* batches it takes at a time */
     size_t batch_ids; /* its advice, by expected bytes */
@@ -54,6 +56,9 @@ struct heard *bench_want_fresh(struct bench *b, size_t flow, const char *id);
 
 struct heard *bench_want_until(struct bench *b, size_t flow, const char *id,
                                usec_t deadline);
+
+/* Wants the 'n' ids from 'from' on. */
+void bench_want_many(struct bench *b, size_t flow, unsigned from, unsigned n);
 
 void bench_end_turn(struct bench *b);
 

@@ -93,7 +93,8 @@ broken_grammar_is_refused_with_its_line(void **state)
         { "wrokers = 4", ":3: wrokers: " TOP_LEVEL },
         { "cash { }", ":3: cash: " TOP_LEVEL },
         { "/* one\n two */ loader { # three\n turn = 1 }",
-          ":5: turn: no such option, expected one of: max_batch, batch_bytes, turn_ids" },
+          ":5: turn: no such option, expected one of: max_batch, shared_batch, "
+          "batch_bytes, turn_ids" },
         { "include('/etc/passwd')", ":3: unexpected character \"(\"" },
         { "workers 4", ":3: workers: expected \"=\" after the name" },
         { "workers = 4 5", ":3: 5: " TOP_LEVEL },

@@ -14,18 +14,6 @@
 #include <cmocka.h>
 
 static void
-want_many(struct bench *b, size_t flow, unsigned from, unsigned n)
-{
-    char id[16];
-    unsigned i;
-
-    for (i = 0; i < n; i++) {
-        snprintf(id, sizeof(id), "%u", from + i);
-        bench_want(b, flow, id);
-    }
-}
-
-static void
 loader_asks_once_for_the_same_id(void **state)
 {
     struct bench *b = *state;
@@ -106,9 +94,9 @@ loader_sends_together_what_was_wanted_meanwhile(void **state)
 
     bench_want(b, 0, "1");
     bench_end_turn(b);
-    want_many(b, 1, 10, 3);
+    bench_want_many(b, 1, 10, 3);
     bench_end_turn(b);
-    want_many(b, 2, 20, 2);
+    bench_want_many(b, 2, 20, 2);
     bench_end_turn(b);
     assert_int_equal(b->fetches, 1);
     bench_complete(b, 0);
@@ -145,7 +133,7 @@ loader_cuts_batches_at_max_batch(void **state)
     struct bench *b = *state;
 
     b->room = 3;
-    want_many(b, 0, 1, 2 * BENCH_MAX_BATCH + 1);
+    bench_want_many(b, 0, 1, 2 * BENCH_MAX_BATCH + 1);
     bench_end_turn(b);
     assert_int_equal(b->fetches, 3);
     assert_int_equal(batch_size(b->held[0]), BENCH_MAX_BATCH);
@@ -159,7 +147,7 @@ loader_cuts_batches_by_expected_bytes(void **state)
     struct bench *b = *state;
 
     b->batch_ids = 3;
-    want_many(b, 0, 1, 5);
+    bench_want_many(b, 0, 1, 5);
     bench_end_turn(b);
     assert_string_equal(bench_ids(b, 0), "1 2 3");
     b->batch_ids = 1; /* asked anew for every batch */
@@ -174,7 +162,7 @@ loader_takes_the_flows_in_turn(void **state)
     struct bench *b = *state;
     struct heard *small;
 
-    want_many(b, 0, 1000, 1000);
+    bench_want_many(b, 0, 1000, 1000);
     small = bench_want(b, 1, "7");
     bench_end_turn(b);
     assert_int_equal(batch_find(b->held[0], SPAN("7")), 1);
@@ -194,9 +182,9 @@ loader_splits_a_batch_evenly_between_flows(void **state)
     struct bench *b = *state;
 
     b->batch_ids = 6;
-    want_many(b, 0, 10, 9);
-    want_many(b, 1, 20, 9);
-    want_many(b, 2, 30, 1);
+    bench_want_many(b, 0, 10, 9);
+    bench_want_many(b, 1, 20, 9);
+    bench_want_many(b, 2, 30, 1);
     bench_end_turn(b);
     assert_string_equal(bench_ids(b, 0), "10 20 30 11 21 12");
     bench_complete(b, 0);
@@ -210,8 +198,8 @@ loader_lets_an_id_of_two_flows_count_once(void **state)
     struct bench *b = *state;
 
     b->batch_ids = 2;
-    want_many(b, 0, 1, 2);
-    want_many(b, 1, 1, 3);
+    bench_want_many(b, 0, 1, 2);
+    bench_want_many(b, 1, 1, 3);
     bench_end_turn(b);
     assert_string_equal(bench_ids(b, 0), "1 2");
     bench_complete(b, 0);
