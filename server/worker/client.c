@@ -93,10 +93,13 @@ client_request(struct client *c, struct command *command,
     struct request *r;
 
     client_check_busy(c, command);
-    if ((r = request_new(c, command, now)) == NULL)
+    if ((r = request_new(c, command, now)) == NULL) {
         client_close(c, "no memory for a request");
-    else if (c->worker->look.n > 0)
+        return NULL;
+    }
+    if (c->worker->look.n > 0)
         request_take_look(r, &c->worker->look, results);
+    planner_run_now(c->worker, c);
     return r;
 }
 
@@ -264,10 +267,12 @@ client_on_readable(evutil_socket_t fd, short what, void *arg)
     struct client *c = arg;
     struct worker *w = c->worker;
     char *to = client_read_room(w);
-    ssize_t n = recv(fd, to, WORKER_READ_BYTES, 0); /* cheaper than read */
-    usec_t now;
+    usec_t now = clock_now();
+    ssize_t n;
 
     (void)what;
+    worker_share_begin(w, now);
+    n = recv(fd, to, WORKER_READ_BYTES, 0); /* cheaper than read */
     if (n > 0) {
         metrics_add(w->metrics, METRIC_bytes_read, (uint64_t)n);
         if (c->state == CLIENT_OPEN)

@@ -38,7 +38,7 @@ struct client {
     struct list link;     /* worker.clients, later worker.to_free */
     struct list in_parse; /* worker.to_parse */
     struct list in_plan;  /* worker.to_plan */
-    struct list in_write; /* worker.to_write */
+    struct list in_write; /* worker.to_write, or to_write_first */
     struct list in_blocked;
     struct list in_move; /* heir.sent: not ours any more, but for a receipt */
     struct worker *worker;
@@ -104,6 +104,8 @@ void client_ready_first(struct client *c);
 /* --- called by the worker at the end of a turn --- */
 
 void clients_parse(struct worker *w);
+/* To those to whom there is little to say, or late; to the others. */
+void clients_write_first(struct worker *w);
 void clients_write(struct worker *w);
 void clients_free(struct worker *w);
 

@@ -4,8 +4,8 @@
  * Owns: which of a client's requests may be said now, how much of it in one turn, and
  * the end of a conversation.
  * Promise: answers leave in request order, tagged ones when they are ready; one client's
- * long answer takes a part of a turn like everybody else's; nothing that was answered is
- * destroyed by the way we close.
+ * long answer takes a part of a turn like everybody else's, and a short one waits for none
+ * of them; nothing that was answered is destroyed by the way we close.
  */
 #include "server/worker/client.h"
 #include "server/worker/request.h"
@@ -21,11 +21,24 @@
 /* What is said to one client in one turn, a request's last part excepted. */
 #define PART_BYTES ((size_t)64 << 10)
 
+/* Who has no more than this to hear is answered in the turn that knows the answer. */
+#define LITTLE_BYTES ((size_t)16 << 10)
+
+/* Its requests with their items, and what is to be sent already. */
+static bool
+client_says_little(const struct client *c)
+{
+    return c->held + buf_size(&c->out) <= LITTLE_BYTES;
+}
+
 void
 client_ready(struct client *c)
 {
+    struct worker *w = c->worker;
+
     if (!list_linked(&c->in_write) && c->state != CLIENT_CLOSED)
-        list_append(&c->worker->to_write, &c->in_write);
+        list_append(client_says_little(c) ? &w->to_write_first : &w->to_write,
+                    &c->in_write);
 }
 
 void
@@ -34,7 +47,7 @@ client_ready_first(struct client *c)
     if (c->state == CLIENT_CLOSED)
         return;
     list_remove(&c->in_write);
-    list_prepend(&c->worker->to_write, &c->in_write);
+    list_prepend(&c->worker->to_write_first, &c->in_write);
 }
 
 /* --- saying -------------------------------------------------------------------------- */
@@ -175,14 +188,28 @@ client_flush(struct client *c)
         client_ready(c);
 }
 
-void
-clients_write(struct worker *w)
+/* Those of the list, each once, while the share lasts; who is left comes first the next
+ * time. */
+static void
+clients_flush(struct worker *w, struct list *list)
 {
     struct list ready = LIST_INIT(ready), *node;
 
-    list_splice(&ready, &w->to_write);
+    list_splice(&ready, list);
     while (!worker_share_over(w, clock_now()) && (node = list_pop(&ready)) != NULL)
         client_flush(CONTAINER_OF(node, struct client, in_write));
-    list_splice(&ready, &w->to_write);
-    list_splice(&w->to_write, &ready);
+    list_splice(&ready, list);
+    list_splice(list, &ready);
+}
+
+void
+clients_write_first(struct worker *w)
+{
+    clients_flush(w, &w->to_write_first);
+}
+
+void
+clients_write(struct worker *w)
+{
+    clients_flush(w, &w->to_write);
 }

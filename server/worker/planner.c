@@ -1,10 +1,11 @@
 /*
  * planner.c - each key: whose is it, is it an id, and then a want.
  *
- * Owns: the judgement of a place before anybody is asked.  Clients take turns, a slice
- * each of their oldest request, and a turn of the loop looks up a bounded number of ids
- * for a bounded time: a request of 10,000 must not hold up the loop, and whoever sent a hundred of them does
- * not come before the one who sent a single id.
+ * Owns: the judgement of a place before anybody is asked.  A request of few ids is looked
+ * up where it is read.  With larger ones clients take turns, a slice each of their oldest
+ * request, and a turn of the loop looks up a bounded number of ids for a bounded time: a
+ * request of 10,000 must not hold up the loop, and whoever sent a hundred of them does not
+ * come before the one who sent a single id.
  */
 #include "server/source/view.h"
 #include "server/worker/client.h"
@@ -107,6 +108,22 @@ plan_client(struct worker *w, struct client *c, size_t max)
     if (r->planned == r->n)
         list_remove(&r->in_plan);
     return count;
+}
+
+void
+planner_run_now(struct worker *w, struct client *c)
+{
+    struct request *r;
+
+    if (list_empty(&c->to_plan) || c->to_plan.next != c->to_plan.prev)
+        return;
+    r = CONTAINER_OF(c->to_plan.next, struct request, in_plan);
+    if (r->n > SLICE || r->n > w->config->turn_ids)
+        return;
+    list_remove(&c->in_plan);
+    plan_client(w, c, SLICE);
+    if (!list_empty(&c->to_plan))
+        list_append(&w->to_plan, &c->in_plan);
 }
 
 void

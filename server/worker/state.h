@@ -3,8 +3,14 @@
  *
  * Owns: the shape of struct worker and the order of a turn of its loop:
  *
- *     events: bytes in -> requests; rows in -> results; deadlines -> timeouts
- *     then:   settle hits -> plan -> send what was wanted -> write, once per client -> free -> beat
+ *     events: bytes in -> requests -> wants; rows in -> results; deadlines -> timeouts
+ *     then:   settle hits -> send what was wanted -> write what is little or late
+ *     then:   parse -> plan -> write what is much -> free, one after the other while the
+ *             turn's share lasts; the next turn goes on with the next of them
+ *     then:   beat
+ *
+ * So whoever asks for little is heard, asked for and answered in every turn, and waits for
+ * one share of what others asked for, not for one of each kind.
  *
  * Nothing is freed inside a callback; a client that closes is marked and freed at the
  * end of the turn.
@@ -34,16 +40,17 @@ struct blackbox;
 struct mariadb;
 struct views;
 struct acceptor;
+struct client;
 
 /* Read from a client at most this much at once; what is left waits its turn. */
 #define WORKER_READ_BYTES ((size_t)64 << 10)
 
-/* What one duty of a turn (events, parsing, planning, writing) may take before the next
- * has its turn: a deadline or a small request that comes meanwhile waits no longer.  What
- * is left over goes on in the next turn, behind what came.  With 150 us a ping's p99 of
- * 0.1 ms became 0.45 ms beside requests of 5,000 ids, with 50 us 0.2 ms, and nothing that
- * is asked of the server got slower (scripts/measure, scripts/load-test). */
+/* What reading may take of a turn, and what the work that is left over: a deadline or a
+ * small request that comes meanwhile waits no longer.  The rest goes on in the next turn,
+ * behind what came.  Reading has more because batches grow by it: with 30 us, 32 clients
+ * of one id each had statements of 25 ids instead of 28 (scripts/load-test). */
 #define WORKER_SHARE (usec_t)50
+#define WORKER_SHARE_LEFT (usec_t)25
 
 /* Who comes first among events that are ready: deadlines, then sources, then clients. */
 enum worker_priority {
@@ -87,6 +94,7 @@ struct worker {
     size_t first_loader; /* flushed first this turn; they take turns */
 
     usec_t share_ends; /* of the present duty; 0: not begun */
+    size_t duty;       /* what this turn goes on with */
 
     struct acceptor *acceptor;
     bool listeners_closed;
@@ -96,11 +104,12 @@ struct worker {
     size_t read_used;  /* input of the fetches that wait */
 
     struct list clients;
-    struct list to_parse; /* clients with unread input that may go on now */
-    struct list to_write; /* clients with something to say */
-    struct list to_free;  /* clients that closed in this turn */
-    struct list blocked;  /* clients whose socket is full, or who linger */
-    struct list to_plan;  /* clients with ids that are not looked up yet */
+    struct list to_parse;       /* clients with unread input that may go on now */
+    struct list to_write;       /* clients with much to say */
+    struct list to_write_first; /* clients with little to say, or late */
+    struct list to_free;        /* clients that closed in this turn */
+    struct list blocked;        /* clients whose socket is full, or who linger */
+    struct list to_plan;        /* clients with ids that are not looked up yet */
 
     struct heir *heirs[HEIRS_MAX]; /* who gets our clients, while there are any */
     size_t nheirs;
@@ -125,12 +134,19 @@ worker_busy(const struct worker *w)
     return metrics_get(w->metrics, METRIC_held_bytes) >= w->config->memory_max_bytes;
 }
 
-/* Has the present duty had its share of the turn? */
-static inline bool
-worker_share_over(struct worker *w, usec_t now)
+/* The share of what comes now begins, unless one has begun. */
+static inline void
+worker_share_begin(struct worker *w, usec_t now)
 {
     if (w->share_ends == 0)
         w->share_ends = now + WORKER_SHARE;
+}
+
+/* Is the present share over? */
+static inline bool
+worker_share_over(struct worker *w, usec_t now)
+{
+    worker_share_begin(w, now);
     return now >= w->share_ends;
 }
 
@@ -154,6 +170,9 @@ void deadlines_arm(struct worker *w);
 /* Looks up the open places of planned requests, in turn, at most loader.turn_ids of
  * them; the rest resumes in the next turn. */
 void planner_run(struct worker *w);
+
+/* Looks up what 'client' asked last now, if it is little and nothing of it waits. */
+void planner_run_now(struct worker *w, struct client *client);
 
 /* --- sources.c --- */
 

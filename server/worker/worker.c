@@ -5,11 +5,12 @@
  *
  *     events   requests in, rows in, deadlines
  *     settle   small fetches are looked up together
- *     parse    what clients sent earlier and had no room for
- *     plan     each key becomes a want
  *     send     batches leave for the sources
- *     write    one write per client
- *     free     what closed
+ *     write    to those to whom there is little to say
+ *     some of  parse   what clients sent earlier and had no room for
+ *              plan    each key becomes a want, and leaves
+ *              write   one write per client
+ *              free    what closed
  *     beat
  */
 #include "server/worker/worker.h"
@@ -237,15 +238,44 @@ static bool
 worker_has_more(const struct worker *w)
 {
     return !list_empty(&w->to_parse) || !list_empty(&w->to_plan) ||
-           !list_empty(&w->to_write) || !list_empty(&w->to_free) || w->hits.n > 0;
+           !list_empty(&w->to_write) || !list_empty(&w->to_write_first) ||
+           !list_empty(&w->to_free) || w->hits.n > 0;
 }
 
-/* The next duty begins; deadlines that came due in the last one do not wait for it. */
 static void
-worker_next_duty(struct worker *w)
+worker_plan(struct worker *w)
 {
-    deadlines_check(w);
-    w->share_ends = 0;
+    planner_run(w);
+    sources_flush(w);
+}
+
+static void
+worker_free(struct worker *w)
+{
+    heirs_give(w);
+    clients_free(w);
+}
+
+/* What is left over is done one after the other, while the share lasts; a turn that ends
+ * before all had theirs is followed by one that goes on with the next. */
+static void
+worker_do_duties(struct worker *w)
+{
+    static void (*const duties[])(struct worker *) = { clients_parse, worker_plan,
+                                                       clients_write, worker_free };
+    const usec_t ends = clock_now() + WORKER_SHARE_LEFT;
+    size_t done = 0;
+
+    do {
+        w->share_ends = ends;
+        duties[w->duty](w);
+        w->duty = (w->duty + 1) % ARRAY_LEN(duties);
+        /* Those that came due meanwhile do not wait for the rest. */
+        deadlines_check(w);
+        w->share_ends = ends;
+    } while (++done < ARRAY_LEN(duties) && !worker_share_over(w, clock_now()));
+    if (done == ARRAY_LEN(duties))
+        w->duty = 0;
 }
 
 /* Drained, or out of time? */
@@ -267,18 +297,14 @@ worker_turn(struct worker *w)
 {
     usec_t now;
 
-    worker_next_duty(w);
+    deadlines_check(w);
+    w->share_ends = 0;
     hits_settle(w);
-    worker_next_duty(w);
-    clients_parse(w);
-    worker_next_duty(w);
-    planner_run(w);
+    deadlines_check(w);
+    w->share_ends = 0;
     sources_flush(w);
-    worker_next_duty(w);
-    clients_write(w);
-    worker_next_duty(w);
-    heirs_give(w);
-    clients_free(w);
+    clients_write_first(w);
+    worker_do_duties(w);
     now = clock_now();
     shared_beat(w, now);
     deadlines_arm(w);
@@ -330,6 +356,7 @@ worker_open(struct worker *w)
     list_init(&w->clients);
     list_init(&w->to_parse);
     list_init(&w->to_write);
+    list_init(&w->to_write_first);
     list_init(&w->to_free);
     list_init(&w->blocked);
     list_init(&w->to_plan);
