@@ -96,7 +96,7 @@ ALL_OBJECTS  := $(OBJECTS) $(UNIT:%.c=$(BUILD)/%.o) $(LOAD_OBJECTS) $(FUZZ:%.c=$
                 $(BENCH:%.c=$(BUILD)/%.o)
 
 .PHONY: all all-tests loadgen bench test test-unit test-integration fuzz fuzz-targets fuzz-run \
-        lint install uninstall clean format help deps FORCE
+        lint install uninstall clean format help deps seeded FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -168,6 +168,12 @@ test-integration: all-tests
 	    $(PYTHON) -m pytest -q -n 2 --dist loadscope -p no:cacheprovider \
 	    tests/integration $(PYTEST_ARGS)
 
+# ---- the server with mistakes that can be switched on: see server/cache/seeded.h ---------
+
+seeded: # FETCHD_SEEDED_BUG=name build-seeded/fetchd makes one of them
+	+@$(MAKE) --no-print-directory BUILD=$(BUILD)-seeded CFLAGS='-O1 -g' \
+	    CPPFLAGS='$(CPPFLAGS) -DFETCHD_SEEDED_BUGS' all
+
 # ---- fuzzing: each tests/fuzz/fuzz_<name>.c is a target, clang's libFuzzer drives it ----
 
 FUZZ_SECONDS ?= 60
@@ -233,11 +239,12 @@ deps:
 	@scripts/deps build
 
 clean:
-	rm -rf build build-san build-clang build-fuzz $(filter-out . .. /,$(BUILD))
+	rm -rf build build-san build-clang build-fuzz build-seeded $(filter-out . .. /,$(BUILD))
 
 help:
 	@echo "make                  the server, $(BUILD)/fetchd (V=1: show commands)"
 	@echo "make test             unit and integration tests; also: test-unit, test-integration"
+	@echo "make seeded           a server with mistakes to switch on, $(BUILD)-seeded/fetchd"
 	@echo "make fuzz             fuzzes each parser for FUZZ_SECONDS=60"
 	@echo "make lint             all checks; one alone: $(LINT:%=lint-%)"
 	@echo "make loadgen          the load generator, $(BUILD)/loadgen"

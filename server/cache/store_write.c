@@ -13,6 +13,7 @@
 
 #include "common/compiler.h"
 #include "server/cache/ring.h"
+#include "server/cache/seeded.h"
 #include "server/cache/times.h"
 
 #include <assert.h>
@@ -183,7 +184,7 @@ publish(const struct shard_view *v, const struct staged *s, size_t place)
     if (!same)
         atomic_store_explicit(visits, 0, memory_order_relaxed);
     cache_hook(v->c, CACHE_POINT_PENDING);
-    if (s->e->asked_at <= times_key(v->c, hash)) {
+    if (s->e->asked_at <= times_key(v->c, hash) && !SEEDED(fill)) {
         if (slot_change(slot, pending, 0))
             word_add(&v->shard->entries, (uint64_t)-1);
         return CACHE_REFUSED;
@@ -205,7 +206,7 @@ write_locked(const struct shard_view *v, const struct staged *s)
     (void)choose_slot(v, hash, &word, &visits);
     /* In its old place an entry needs no further look at the times: an invalidation that
      * came after this one finds its slot, which does not change. */
-    if (s->e->asked_at <= times_key(v->c, hash))
+    if (s->e->asked_at <= times_key(v->c, hash) && !SEEDED(fill))
         return CACHE_REFUSED;
     switch (look_at_existing(v, word, s, &bytes)) {
     case EXISTING_NEWER:

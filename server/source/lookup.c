@@ -4,6 +4,7 @@
 #include "server/source/lookup.h"
 
 #include "server/item/marks.h"
+#include "server/cache/seeded.h"
 #include "server/source/source.h"
 
 static usec_t
@@ -75,7 +76,7 @@ lookup_judge(const struct lookup *l, const struct cache_key *key, usec_t asked_a
 {
     if (age > max_age)
         return LOOKUP_NOTHING;
-    if (age <= lookup_fresh_for(l, key, asked_at))
+    if (age <= lookup_fresh_for(l, key, asked_at) || SEEDED(fresh))
         return LOOKUP_FRESH;
     if (l->policy.stale > 0 && age <= l->policy.fresh + l->policy.stale)
         return LOOKUP_STALE;

@@ -105,12 +105,13 @@ class Fetchd:
         args: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         wrapper: Sequence[str] = (),
+        binary: str = BINARY,
     ) -> None:
         self.dir = Path(tempfile.mkdtemp(prefix="ftd-"))
         self.log_path = self.dir / "log"
         self.allowed_errors: list[str] = []
         self.expected_exit: int | None = 0  # None: the test took the end over
-        self.words = [*wrapper, BINARY]
+        self.words = [*wrapper, binary]
         if config is not None:
             text = config if isinstance(config, str) else config.text()
             (self.dir / "fetchd.conf").write_text(text)

@@ -64,6 +64,7 @@ class Plan:
     replies: int = 20_000
     kill_every_s: float = 0.2
     flips_per_s: float = 200.0
+    until_wrong: bool = False  # the first mistake ends the run
     fresh_s: float = FRESH_S  # of the server; the oracle believes FRESH_S
     silent_share: float = 0.3  # changes that nobody is told of
     forget_to_invalidate: bool = False  # a seeded bug: acknowledged, not done
@@ -142,6 +143,7 @@ class _Board:
         self.floor = _CONTEXT.RawArray("I", IDS + 1)
         self.ceiling = _CONTEXT.RawArray("I", IDS + 1)
         self.checked = _CONTEXT.RawArray("Q", 8)
+        self.wrong = _CONTEXT.RawArray("Q", 8)
         self.stop = _CONTEXT.Event()
         self.results: Any = _CONTEXT.Queue()
 
@@ -196,6 +198,7 @@ def _read(board: _Board, address: Any, number: int, plan: Plan) -> None:
                 verdict.wrong += 1
                 verdict.first_wrong = verdict.first_wrong or trouble
         board.checked[number] = verdict.checked
+        board.wrong[number] = verdict.wrong
     board.results.put(verdict)
 
 
@@ -300,7 +303,7 @@ def run(db: MariaDB, server: Fetchd, plan: Plan, readers: int = 3) -> Verdict:
     mischief = _Mischief(server, plan)
     total = Verdict()
     last = (time.monotonic(), 0)
-    while sum(board.checked) < plan.replies:
+    while sum(board.checked) < plan.replies and not (plan.until_wrong and any(board.wrong)):
         time.sleep(0.02)
         mischief.step()
         if sum(board.checked) > last[1]:
