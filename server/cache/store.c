@@ -34,6 +34,16 @@ reading_holds(const struct reading *r)
     return word_get(&r->entry[ENTRY_SEQ]) == r->seq && word_get(r->slot) == r->word;
 }
 
+/* Are the words that were told beside the item those that went into its sum?  They were
+ * read before it: when the odd bit of a sequence flips while a writer is at work, its old
+ * time could be told with its new item. */
+static bool
+reading_told(const struct reading *r, const struct cache_hit *hit)
+{
+    return word_get(&r->entry[ENTRY_ASKED]) == hit->asked_at &&
+           (r->parts.kind != ENTRY_FOUND || entry_form(r->entry, &r->parts) == hit->form);
+}
+
 /* The marks go behind the item at 'to', whose sum is 'sum'. */
 static void
 read_marks(const struct reading *r, uint32_t sum, char *to, struct cache_hit *hit)
@@ -63,7 +73,8 @@ read_body(const struct reading *r, uint64_t source, struct buf *out,
     crc = entry_sum(r->c, r->entry, p, source, to);
     if (most > p->item)
         read_marks(r, crc, to, hit);
-    if (!reading_holds(r) || (crc != r->seq >> 32 && !SEEDED(checksum)))
+    if (!reading_holds(r) || (crc != r->seq >> 32 && !SEEDED(checksum)) ||
+        !reading_told(r, hit))
         return CACHE_MISS;
     if (p->kind != ENTRY_FOUND)
         return CACHE_ABSENT;

@@ -171,7 +171,8 @@ cache_never_lies_while_its_bits_flip(void **state)
         assert_true(fixture_get(mine, i, ITEM_MOST, &verdict, &asked_at));
         found += verdict != CACHE_MISS;
     }
-    assert_true(found > IDS * 9 / 10);
+    /* Not all: what was dropped left holes, and the rings are full. */
+    assert_true(found > IDS * 8 / 10);
     cache_free(&mine);
     cache_free(&c);
 }
@@ -209,6 +210,53 @@ cache_notices_every_single_bit(void **state)
     }
     assert_true(fixture_get(c, 7, 200, &verdict, &asked_at));
     assert_int_equal(verdict, CACHE_FOUND);
+    cache_free(&c);
+}
+
+/* Sums as the processor does, but a writer comes to its end between the reading of the
+ * times and the sum. */
+static _Atomic uint64_t *late_word;
+static uint64_t late_value;
+
+static uint32_t
+copy_late(uint32_t crc, const _Atomic uint64_t *words, size_t head, size_t bytes,
+          char *to)
+{
+    atomic_store(late_word, late_value);
+    return checksum_best()->copy(crc, words, head, bytes, to);
+}
+
+static void
+cache_tells_no_time_that_was_not_summed(void **state)
+{
+    static const struct checksum late = { "late", copy_late };
+    struct cache *c = cache_new(CACHE_BYTES_MIN, CAPACITY);
+    _Atomic uint64_t *entry =
+        (_Atomic uint64_t *)(void *)(c->base + c->at.shards + c->at.ring[RING_SMALL]);
+    char text[16];
+    struct cache_key key = fixture_key(c, 7, text);
+    const size_t words[] = { ENTRY_ASKED,
+                             ENTRY_WORDS + 1 }; /* the form is behind the id */
+    size_t i;
+
+    (void)state;
+    cache_join(c, 0);
+    assert_int_equal(cache_put_found(c, &key, 2000, SPAN("{}"), 5, span_of("", 0)),
+                     CACHE_STORED);
+    c->checksum = &late;
+    for (i = 0; i < ARRAY_LEN(words); i++) {
+        struct cache_hit hit = { 0 };
+        struct buf out = BUF_INIT;
+
+        late_word = &entry[words[i]];
+        late_value = word_get(late_word);
+        assert_int_equal(cache_get(c, &key, &out, &hit), CACHE_FOUND);
+        buf_clear(&out);
+        word_set(late_word, late_value - 1);
+        assert_int_equal(cache_get(c, &key, &out, &hit), CACHE_MISS);
+        assert_int_equal(buf_size(&out), 0);
+        buf_fini(&out);
+    }
     cache_free(&c);
 }
 
@@ -348,6 +396,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cache_notices_every_single_bit),
+        cmocka_unit_test(cache_tells_no_time_that_was_not_summed),
         cmocka_unit_test(cache_believes_no_marks_but_the_items_own),
         cmocka_unit_test(cache_invalidation_finds_a_slot_that_lost_a_bit),
         cmocka_unit_test(cache_times_never_fall),
