@@ -60,7 +60,10 @@ item_present(enum item_status status)
 static inline struct json_object
 item_object(const struct item_result *r)
 {
-    return (struct json_object){ r->json, span_of(r->json.p + r->json.n, r->nmarks) };
+    /* A place that shows none has no address to add to. */
+    const char *end = r->json.p == NULL ? NULL : r->json.p + r->json.n;
+
+    return (struct json_object){ r->json, span_of(end, r->nmarks) };
 }
 
 /* "none", "cache", "stale", "lease", "source". */
