@@ -252,21 +252,12 @@ clients_parse(struct worker *w)
 
 /* --- events -------------------------------------------------------------------------- */
 
-/* Where to read to: behind the input of those who wait. */
-static char *
-client_read_room(struct worker *w)
-{
-    if (w->read_used > WORKER_READ_BYTES)
-        hits_settle_all(w);
-    return w->read_buffer + w->read_used;
-}
-
 static void
 client_on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct client *c = arg;
     struct worker *w = c->worker;
-    char *to = client_read_room(w);
+    char *to = hits_read_room(w);
     usec_t now = clock_now();
     ssize_t n;
 
@@ -401,6 +392,8 @@ client_close(struct client *c, const char *reason)
               c->nrequests);
     c->state = CLIENT_CLOSED;
     c->reading = false;
+    if (c->waits)
+        hits_forget(c);
     event_del(c->read_event);
     event_del(c->write_event);
     list_remove(&c->in_parse);

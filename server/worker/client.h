@@ -47,7 +47,7 @@ struct client {
     bool eof;  /* the peer will send no more */
     bool deaf; /* we read no more; what came is still answered */
     bool reading;
-    bool waits; /* a fetch of it: see hits.h */
+    bool waits; /* a fetch of it, and counts in nrequests: see hits.h */
     struct event *read_event;
     struct event *write_event;
     struct session session;

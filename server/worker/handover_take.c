@@ -131,11 +131,12 @@ donor_take(struct donor *d)
     struct arrival a;
     struct client *c = NULL;
     size_t i;
-    ssize_t n = fdpass_recv(d->fd, w->read_buffer, WORKER_READ_BYTES, a.fds, &a.nfds);
+    char *to = hits_read_room(w);
+    ssize_t n = fdpass_recv(d->fd, to, WORKER_READ_BYTES, a.fds, &a.nfds);
 
     if (n <= 0)
         return n == -1 && (errno == EAGAIN || errno == EINTR) ? TAKE_NONE : TAKE_OVER;
-    if (arrival_parse(&a, w->read_buffer, (size_t)n))
+    if (arrival_parse(&a, to, (size_t)n))
         c = client_take_in(w, &a);
     else if (a.nfds > 0)
         close(a.fds[0]);

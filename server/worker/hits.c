@@ -118,7 +118,29 @@ hits_wait(struct client *c, const struct command *command, usec_t now)
     h->waiting[h->n++].command.keys = h->keys + first;
     h->nplaces += n;
     c->waits = true;
+    c->nrequests++;
     return true;
+}
+
+static void
+hits_stop_waiting(struct client *c)
+{
+    c->waits = false;
+    c->nrequests--;
+}
+
+void
+hits_forget(struct client *c)
+{
+    struct hits *h = &c->worker->hits;
+    size_t i;
+
+    for (i = h->settled; i < h->n; i++) {
+        if (h->waiting[i].client == c) {
+            h->waiting[i].client = NULL;
+            hits_stop_waiting(c);
+        }
+    }
 }
 
 static void
@@ -127,9 +149,9 @@ hits_settle_one(struct worker *w, struct hits_waiting *one)
     struct client *c = one->client;
     struct item_result *results = w->hits.results + one->first;
 
-    c->waits = false;
-    if (c->state == CLIENT_CLOSED)
+    if (c == NULL)
         return;
+    hits_stop_waiting(c);
     look_end(w, &w->look, w->hits.glances + one->first, results, one->command.nkeys,
              &one->command, one->now);
     if (hits_reply(c, &one->command, results, one->now))
@@ -164,4 +186,12 @@ void
 hits_settle_all(struct worker *w)
 {
     settle(w, true);
+}
+
+char *
+hits_read_room(struct worker *w)
+{
+    if (w->read_used > WORKER_READ_BYTES)
+        hits_settle_all(w);
+    return w->read_buffer + w->read_used;
 }

@@ -21,7 +21,7 @@ struct worker;
 
 /* A fetch that waits; its keys and what they are made of stand in the input. */
 struct hits_waiting {
-    struct client *client;
+    struct client *client; /* NULL: it has closed */
     struct command command;
     usec_t now;   /* when it was taken */
     size_t first; /* its first place */
@@ -39,15 +39,22 @@ struct hits {
     size_t near; /* of those, on their way from memory */
 };
 
-/* true: 'command' was taken and waits.  Its input must stay where it is until it is
- * settled, and its client must not be parsed further before.  false: it is too large, or
- * of no kind that the cache can answer at once. */
+/* true: 'command' was taken and waits; until it is settled it counts as one of its client's
+ * requests, its input must stay where it is, and its client must not be parsed further.
+ * false: it is too large, or of no kind that the cache can answer at once. */
 bool hits_wait(struct client *c, const struct command *command, usec_t now) MUST_CHECK;
 
 /* Looks up those that wait and answers them, or makes requests of them: until the share
  * of the turn is over, or all of them. */
 void hits_settle(struct worker *w);
 void hits_settle_all(struct worker *w);
+
+/* The client closes: nobody answers what waits. */
+void hits_forget(struct client *c);
+
+/* Where WORKER_READ_BYTES may be read to, from whomever: behind the input of those that
+ * wait. */
+char *hits_read_room(struct worker *w);
 
 /* A fetch that need not wait.  true: answered, the reply stands in the client's output.
  * Else nothing happened but the look itself: worker.look holds what is known of the first

@@ -100,7 +100,7 @@ struct worker {
     bool listeners_closed;
     uint64_t last_session;
     struct parser parser;
-    char *read_buffer; /* twice WORKER_READ_BYTES */
+    char *read_buffer; /* twice WORKER_READ_BYTES, see hits_read_room */
     size_t read_used;  /* input of the fetches that wait */
 
     struct list clients;

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import os
 import random
+import re
+import selectors
 import signal
+import socket
+import time
 from typing import Callable, Iterator
 
 import pytest
 
-from harness.cached import config, look, make_rows
-from harness.fetchd import Fetchd
+from harness.cached import SCHEMA, config, look, make_rows
+from harness.fetchd import Config, Fetchd
 from harness.mariadb import MariaDB
 from harness.resp import Failure, RespClient
+from harness.wait import slow
 from harness.wire import Client
 
 Start = Callable[..., Fetchd]
@@ -27,6 +32,15 @@ def server(shop_db: MariaDB, start_fetchd: Start) -> Iterator[Fetchd]:
     server = start_fetchd(config(make_rows(shop_db)))
     server.client().fetch(*range(1, 501))
     yield server
+
+
+def large(db: MariaDB, fresh: str = "60s") -> Config:
+    """Items so large that a turn of the worker settles but one or two fetches of them."""
+    make_rows(db).sql(
+        f"CREATE TABLE {SCHEMA}.large (id INT PRIMARY KEY, v LONGTEXT)",
+        f"INSERT INTO {SCHEMA}.large SELECT seq, REPEAT('x', 300000) FROM seq_1_to_9",
+    )
+    return config(db, table="large", fresh=fresh, cache={"size": "64M"})
 
 
 class Stopped:
@@ -121,3 +135,79 @@ def test_a_drain_answers_those_that_wait(server: Fetchd) -> None:
         check(client, [n + 1])
         check(client, [n + 900])
     assert server.wait_exit() == 0
+
+
+def test_who_goes_while_he_waits_costs_nobody_his_answer(
+    shop_db: MariaDB, start_fetchd: Start
+) -> None:
+    """Most fetches still wait when their clients are heard again: half of those ask no more,
+    the others are gone."""
+    freed = {"MALLOC_PERTURB_": "165"}  # whoever uses freed memory stumbles over it
+    server = start_fetchd(large(shop_db), env=freed)
+    other = server.client()
+    assert [other.fetch(7).items for _ in range(2)] == [1, 1]
+    assert other.stats()["cache_hits"] == 1
+    clients = [server.client() for _ in range(60)]
+    with Stopped(server):
+        for n, client in enumerate(clients):
+            client.send(b"fetch 7\r\n")
+            if n % 2 == 0:
+                client.half_close()
+    for client in clients[1::2]:
+        client.reset()
+    for client in clients[::2]:
+        assert client.read_answer([b"7"]).items == 1
+        assert client.rest() == b""
+    assert other.fetch(7).items == 1
+
+
+class Reader:
+    """One connection that asks for the same large item again and again."""
+
+    def __init__(self, server: Fetchd, on: selectors.BaseSelector) -> None:
+        self.socket = socket.create_connection(server.address)
+        self.answers, self.tail = 0, b""
+        on.register(self.socket, selectors.EVENT_READ, self)
+        self.ask()
+
+    def ask(self) -> None:
+        self.tail = b""
+        self.socket.sendall(b"fetch %s7\r\n" % (b"0" * 60))
+
+    def take(self) -> None:
+        data = self.socket.recv(1 << 20)
+        assert data, "closed"
+        self.tail = (self.tail + data[-64:])[-64:]
+        if not re.search(rb"\r\nDONE \d \d \d ms=[\d.]+\r\n$", self.tail):
+            return
+        assert b"\r\nDONE 1 0 0 " in self.tail, self.tail
+        self.answers += 1
+        self.ask()
+
+
+@pytest.mark.parametrize("fresh", ["60s", "0"])
+def test_who_waits_loses_nothing_by_a_reload(
+    shop_db: MariaDB, start_scenario: Start, fresh: str
+) -> None:
+    """Connections come and go with it: the input of who waits must not be overwritten, nor
+    he be taken for idle."""
+    server = start_scenario(large(shop_db, fresh))
+    with selectors.DefaultSelector() as ready:
+        readers = [Reader(server, ready) for _ in range(24)]
+
+        def all_are_answered(times: int) -> None:
+            least = [r.answers + times for r in readers]
+            end = time.monotonic() + slow(10)
+            while any(r.answers < n for r, n in zip(readers, least)):
+                assert time.monotonic() < end, "somebody waits in vain"
+                for key, _ in ready.select(1):
+                    key.data.take()
+
+        all_are_answered(3)
+        for n in range(12):
+            server.signal(signal.SIGHUP)
+            while not server.log_lines(rf"reloaded generation={n + 2} "):
+                all_are_answered(1)
+            all_are_answered(3)
+        for reader in readers:
+            reader.socket.close()
