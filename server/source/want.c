@@ -10,9 +10,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* A worker that lives says so; this bounds a want that got lost in one, and so how long its
- * id goes unanswered.  A statement that takes longer is asked by a second worker too. */
-#define LEASE_LONGEST USEC_PER_SEC
+/* A statement has its own end (its budget, then silence), and a worker that lives says so;
+ * this is only for a want that got lost in one. */
+#define LEASE_LONGEST (20 * USEC_PER_SEC)
 
 void
 want_count_queued(struct loader *l, long delta)

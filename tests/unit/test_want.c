@@ -193,7 +193,7 @@ an_owner_that_says_so_is_waited_for_however_slow_its_source_is(void **state)
     int beat;
 
     assert_true(loader_leases(p->a.bench->loader));
-    for (beat = 0; beat < 8; beat++) {
+    for (beat = 0; beat < 100; beat++) {
         at = loader_recheck_at(p->b.bench->loader);
         lease_beat(p->a.cache, at - 1);
         loader_wake(p->b.bench->loader, at);
