@@ -80,7 +80,7 @@ LOAD    := $(sort $(wildcard tests/load/*.c))
 FUZZ    := $(sort $(wildcard tests/fuzz/*.c))
 BENCH   := $(sort $(wildcard tests/bench/*.c))
 C_FILES := $(SOURCES) $(HEADERS) $(UNIT) $(LOAD) $(FUZZ) $(BENCH) \
-           $(sort $(wildcard tests/unit/*.h tests/load/*.h tests/fuzz/*.h))
+           $(sort $(wildcard tests/*.h tests/unit/*.h tests/load/*.h tests/fuzz/*.h tests/bench/*.h))
 
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY := $(filter-out $(BUILD)/server/main.o,$(OBJECTS))

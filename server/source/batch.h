@@ -57,9 +57,8 @@ struct loader {
     struct source *source;
     struct metrics *metrics;
     size_t max_batch;
-    size_t
-        shared_batch; /* of one who asks for many, while others ask for few, at least */
-    uint64_t draws;   /* batches drawn */
+    size_t shared_batch; /* see draw.c */
+    uint64_t draws;      /* batches drawn */
     struct hash_key hash_key;
     struct map wants;
     struct list ring;            /* flows with queued waiters */

@@ -12,8 +12,6 @@
  */
 #include "server/source/batch.h"
 
-#include <stdlib.h>
-
 /* Who asks for no more than this at once asks for few. */
 #define FEW 16
 

@@ -5,8 +5,9 @@
  * Pin it (taskset -c 1) and repeat; the machine's noise is larger than most changes.
  */
 #include "server/cache/cache.h"
+#include "tests/bench/bench.h"
+#include "tests/random.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -28,31 +29,6 @@ struct bench {
     size_t hits;
 };
 
-static uint64_t
-next_random(struct bench *b)
-{
-    b->random ^= b->random << 13;
-    b->random ^= b->random >> 7;
-    b->random ^= b->random << 17;
-    return b->random;
-}
-
-/* This process's own time: others use the processor meanwhile. */
-static double
-cpu_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-    return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
-}
-
-static size_t
-id_of(char id[16], uint64_t n)
-{
-    return (size_t)snprintf(id, 16, "%" PRIu64, n);
-}
-
 static void
 fill(struct bench *b)
 {
@@ -61,7 +37,7 @@ fill(struct bench *b)
     size_t i;
 
     for (i = 0; i < b->items; i++) {
-        cache_key(b->cache, SOURCE, span_of(id, id_of(id, i)), &key);
+        cache_key(b->cache, SOURCE, span_of(id, bench_id(id, i)), &key);
         cache_put_found(b->cache, &key, 1 + i, span_of(b->item, b->bytes + i % 64), 0,
                         SPAN(""));
     }
@@ -79,8 +55,8 @@ read_chunk(struct bench *b, bool prefetch)
     double since;
 
     for (k = 0; k < CHUNK; k++)
-        len[k] = id_of(ids[k], next_random(b) % b->items);
-    since = cpu_ns();
+        len[k] = bench_id(ids[k], random_next(&b->random) % b->items);
+    since = bench_cpu_ns();
     for (at = 0; at < CHUNK; at += BATCH) {
         buf_clear(&b->out);
         for (k = 0; k < BATCH; k++)
@@ -96,7 +72,7 @@ read_chunk(struct bench *b, bool prefetch)
         }
     }
     b->hits += hits;
-    return (cpu_ns() - since) / CHUNK;
+    return (bench_cpu_ns() - since) / CHUNK;
 }
 
 static void
@@ -122,15 +98,15 @@ rewrite(struct bench *b, const char *what)
     struct cache_key key;
     char id[16];
     size_t i;
-    double since = cpu_ns();
+    double since = bench_cpu_ns();
 
     for (i = 0; i < b->items; i++) {
-        cache_key(b->cache, SOURCE, span_of(id, id_of(id, next_random(b) % b->items)),
-                  &key);
+        cache_key(b->cache, SOURCE,
+                  span_of(id, bench_id(id, random_next(&b->random) % b->items)), &key);
         cache_put_found(b->cache, &key, clock_now(), span_of(b->item, b->bytes), 0,
                         SPAN(""));
     }
-    printf("%-28s %6.1f ns an item\n", what, (cpu_ns() - since) / (double)b->items);
+    printf("%-28s %6.1f ns an item\n", what, (bench_cpu_ns() - since) / (double)b->items);
 }
 
 int
@@ -153,10 +129,10 @@ main(int argc, char **argv)
     printf("region made in %" PRIu64 " us\n", clock_now() - made);
     cache_join(b.cache, 0);
     memset(b.item, 'x', b.bytes + 64);
-    since = cpu_ns();
+    since = bench_cpu_ns();
     fill(&b);
     printf("%-28s %6.1f ns an item\n", "put, untouched memory",
-           (cpu_ns() - since) / (double)b.items);
+           (bench_cpu_ns() - since) / (double)b.items);
     for (round = 0; round < ROUNDS; round++) {
         read_all(&b, false, "get");
         read_all(&b, true, "get, prefetched");

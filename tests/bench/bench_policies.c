@@ -9,6 +9,7 @@
  * ("store, net").
  */
 #include "server/cache/cache.h"
+#include "tests/random.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -32,15 +33,6 @@ struct trace {
     uint32_t scan;
 };
 
-static uint64_t
-next_random(uint64_t *x)
-{
-    *x ^= *x << 13;
-    *x ^= *x >> 7;
-    *x ^= *x << 17;
-    return *x;
-}
-
 static void
 trace_init(struct trace *t, double exponent, unsigned scan_percent)
 {
@@ -56,7 +48,7 @@ trace_init(struct trace *t, double exponent, unsigned scan_percent)
         t->rank_to_id[i] = i;
     }
     for (i = ITEMS - 1; i > 0; i--) {
-        k = (uint32_t)(next_random(&t->random) % (i + 1));
+        k = (uint32_t)(random_next(&t->random) % (i + 1));
         id = t->rank_to_id[i];
         t->rank_to_id[i] = t->rank_to_id[k];
         t->rank_to_id[k] = id;
@@ -70,10 +62,10 @@ trace_next(struct trace *t, bool *scanned)
     double at;
     uint32_t low = 0, high = ITEMS - 1, mid;
 
-    *scanned = next_random(&t->random) % 100 < t->scan_percent;
+    *scanned = random_next(&t->random) % 100 < t->scan_percent;
     if (*scanned)
         return SCANNED + t->scan++;
-    at = (double)(next_random(&t->random) >> 11) / 9007199254740992.0 *
+    at = (double)(random_next(&t->random) >> 11) / 9007199254740992.0 *
          t->cumulative[ITEMS - 1];
     while (low < high) {
         mid = (low + high) / 2;

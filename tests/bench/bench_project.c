@@ -8,8 +8,9 @@
 #include "server/cache/cache.h"
 #include "server/item/marks.h"
 #include "server/item/project.h"
+#include "tests/bench/bench.h"
+#include "tests/random.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -43,21 +44,6 @@ struct bench {
     double ns[WAYS][ROUNDS];
 };
 
-static double
-cpu_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-    return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
-}
-
-static size_t
-id_of(char id[16], uint64_t n)
-{
-    return (size_t)snprintf(id, 16, "%" PRIu64, n);
-}
-
 /* One item of about 'bytes' bytes: numbers, texts, and a null now and then. */
 static void
 make_item(struct buf *item, size_t n, size_t fields, size_t bytes)
@@ -87,7 +73,7 @@ fill(struct bench *b, size_t bytes)
 
     for (i = 0; i < b->items; i++) {
         make_item(&item, i, b->nfields, bytes);
-        cache_key(b->cache, SOURCE, span_of(id, id_of(id, i)), &key);
+        cache_key(b->cache, SOURCE, span_of(id, bench_id(id, i)), &key);
         cache_put_found(b->cache, &key, 1 + i, buf_span(&item), 0,
                         span_of(marks,
                                 marks_make(buf_span(&item), marks, sizeof(marks))));
@@ -125,10 +111,9 @@ run(struct bench *b, enum way way)
     double since;
 
     for (k = 0; k < CHUNK; k++) {
-        b->random = b->random * 6364136223846793005u + 1442695040888963407u;
-        len[k] = id_of(ids[k], (b->random >> 33) % b->items);
+        len[k] = bench_id(ids[k], random_next(&b->random) % b->items);
     }
-    since = cpu_ns();
+    since = bench_cpu_ns();
     for (at = 0; at < CHUNK; at += BATCH) {
         buf_clear(&b->out);
         for (k = 0; k < BATCH; k++)
@@ -140,7 +125,7 @@ run(struct bench *b, enum way way)
         for (k = 0; k < BATCH; k++)
             answer(b, &keys[k], way);
     }
-    return (cpu_ns() - since) / CHUNK;
+    return (bench_cpu_ns() - since) / CHUNK;
 }
 
 /* What storing an item costs more. */
@@ -153,11 +138,11 @@ time_marks(const struct bench *b, size_t bytes)
     double since;
 
     make_item(&item, 7, b->nfields, bytes);
-    since = cpu_ns();
+    since = bench_cpu_ns();
     for (i = 0; i < ROUNDS * 100; i++)
         n += marks_make(buf_span(&item), marks, sizeof(marks));
     printf("%-20s %6.1f ns an item, %zu bytes\n", "marks made",
-           (cpu_ns() - since) / (ROUNDS * 100), n / (ROUNDS * 100));
+           (bench_cpu_ns() - since) / (ROUNDS * 100), n / (ROUNDS * 100));
     buf_fini(&item);
 }
 

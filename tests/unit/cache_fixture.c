@@ -2,6 +2,7 @@
  * cache_fixture.c - processes around one cache, and items that prove themselves.
  */
 #include "tests/unit/cache_fixture.h"
+#include "tests/random.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -16,10 +17,7 @@
 unsigned
 fixture_random(uint64_t *x)
 {
-    *x ^= *x << 13;
-    *x ^= *x >> 7;
-    *x ^= *x << 17;
-    return (unsigned)(*x >> 20);
+    return (unsigned)(random_next(x) >> 20);
 }
 
 void *

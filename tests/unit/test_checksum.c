@@ -2,6 +2,7 @@
  * test_checksum.c - the same sum with hardware and without, of every word, in any size.
  */
 #include "server/cache/checksum.h"
+#include "tests/random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,10 +23,7 @@ fill(void)
     size_t i;
 
     for (i = 0; i < WORDS; i++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        words[i] = x;
+        words[i] = random_next(&x);
     }
 }
 

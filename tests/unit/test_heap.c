@@ -2,6 +2,7 @@
  * test_heap.c - the earliest first, whatever comes and goes.
  */
 #include "common/heap.h"
+#include "tests/random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,10 +19,7 @@ static uint64_t seed = 0x2545f4914f6cdd1du;
 static unsigned
 chance(unsigned n)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (unsigned)(seed % n);
+    return (unsigned)(random_next(&seed) % n);
 }
 
 static void

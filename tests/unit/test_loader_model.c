@@ -6,6 +6,7 @@
  * have heard what; at the end everybody has heard and nothing is left.
  */
 #include "server/source/loader.h"
+#include "tests/random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,10 +56,7 @@ static struct {
 static unsigned
 chance(unsigned n)
 {
-    m.seed ^= m.seed << 13;
-    m.seed ^= m.seed >> 7;
-    m.seed ^= m.seed << 17;
-    return (unsigned)(m.seed % n);
+    return (unsigned)(random_next(&m.seed) % n);
 }
 
 static struct span

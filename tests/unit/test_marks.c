@@ -9,6 +9,7 @@
 
 #include "server/item/compose.h"
 #include "server/item/project.h"
+#include "tests/random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,10 +28,7 @@ static uint64_t seed = 88172645463325252u;
 static size_t
 any(size_t n)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (size_t)(seed >> 20) % n;
+    return (size_t)(random_next(&seed) >> 20) % n;
 }
 
 /* Few enough that some stand there twice, and some are parts of others. */
