@@ -4,6 +4,7 @@
 #include "common/hash.h"
 
 #include "common/clock.h"
+#include "common/scan.h"
 
 #include <sys/random.h>
 
@@ -41,17 +42,17 @@ hash_bytes(const struct hash_key *key, struct span s)
     uint64_t v[4] = { key->k0 ^ 0x736f6d6570736575u, key->k1 ^ 0x646f72616e646f6du,
                       key->k0 ^ 0x6c7967656e657261u, key->k1 ^ 0x7465646279746573u };
     uint64_t last = (uint64_t)s.n << 56, m;
-    size_t at, i, tail = s.n & 7;
+    size_t at, tail = s.n & 7;
 
     /* Counted, not pointed at: the empty span may have no address to add to. */
     for (at = 0; at < s.n - tail; at += 8) {
-        memcpy(&m, s.p + at, 8);
+        m = scan_load(s.p + at);
         v[3] ^= m;
         sip_round(v);
         v[0] ^= m;
     }
-    for (i = 0; i < tail; i++)
-        last |= (uint64_t)(unsigned char)s.p[at + i] << (8 * i);
+    if (tail > 0)
+        last |= scan_load_few(s.p + at, tail);
     v[3] ^= last;
     sip_round(v);
     v[0] ^= last;

@@ -12,6 +12,7 @@
 #define SERVER_CACHE_ENTRY_H
 
 #include "common/compiler.h"
+#include "common/scan.h"
 #include "server/cache/checksum.h"
 #include "server/cache/shard.h"
 
@@ -100,13 +101,11 @@ frame_read(const _Atomic uint64_t *entry, size_t *bytes, bool *filler)
 static inline uint64_t
 word_of(const void *p, size_t bytes, size_t i)
 {
-    uint64_t word = 0;
+    const char *at = (const char *)p + 8 * i;
 
-    if (likely(8 * i + 8 <= bytes))
-        memcpy(&word, (const char *)p + 8 * i, 8);
-    else
-        memcpy(&word, (const char *)p + 8 * i, bytes - 8 * i);
-    return word;
+    /* as it lies in memory */
+    return htole64(likely(8 * i + 8 <= bytes) ? scan_load(at)
+                                              : scan_load_few(at, bytes - 8 * i));
 }
 
 /* The entry at a place that came from an index slot: is the place one, does the frame

@@ -11,16 +11,6 @@
 #include "common/compiler.h"
 #include "server/cache/region.h"
 
-struct shard_view
-shard_of(const struct cache *c, uint64_t hash)
-{
-    size_t i = (size_t)(hash >> 56) & (c->at.nshards - 1);
-    struct shard *shard = region_shard(c, i);
-
-    return (struct shard_view){ (struct cache *)(uintptr_t)c, shard,
-                                (char *)(void *)shard };
-}
-
 bool
 shard_lock(const struct shard_view *v)
 {
@@ -65,13 +55,4 @@ shard_wipe(const struct shard_view *v)
     }
     word_set(&v->shard->entries, 0);
     fence(memory_order_seq_cst);
-}
-
-struct index_line *
-shard_line(const struct shard_view *v, uint64_t hash)
-{
-    size_t set = (size_t)((hash >> 24 & 0xffffffff) * v->c->at.nsets >> 32);
-
-    return (struct index_line *)(void *)(v->base + v->c->at.index) + set * SET_LINES +
-           (hash >> 22 & (SET_LINES - 1));
 }

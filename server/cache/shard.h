@@ -21,7 +21,14 @@ struct shard_view {
 };
 
 /* The shard of 'hash'. */
-struct shard_view shard_of(const struct cache *c, uint64_t hash);
+static inline struct shard_view
+shard_of(const struct cache *c, uint64_t hash)
+{
+    struct shard *shard = region_shard(c, (size_t)(hash >> 56) & (c->at.nshards - 1));
+
+    return (struct shard_view){ (struct cache *)(uintptr_t)c, shard,
+                                (char *)(void *)shard };
+}
 
 /* False: somebody has it, do without. */
 bool shard_lock(const struct shard_view *v) MUST_CHECK;
@@ -31,7 +38,14 @@ void shard_unlock(const struct shard_view *v);
 void shard_wipe(const struct shard_view *v);
 
 /* The line of the index that is looked at first for 'hash'. */
-struct index_line *shard_line(const struct shard_view *v, uint64_t hash);
+static inline struct index_line *
+shard_line(const struct shard_view *v, uint64_t hash)
+{
+    size_t set = (size_t)((hash >> 24 & 0xffffffff) * v->c->at.nsets >> 32);
+
+    return (struct index_line *)(void *)(v->base + v->c->at.index) + set * SET_LINES +
+           (hash >> 22 & (SET_LINES - 1));
+}
 
 /* The lines of its set in the order in which they are looked at: 0 is 'line' itself.
  * Sets lie at multiples of their size. */

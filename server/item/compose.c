@@ -14,9 +14,10 @@
  */
 #include "server/item/compose.h"
 
+#include "common/scan.h"
+
 #include "server/item/json.h"
 #include "server/item/json_put.h"
-#include "server/item/scan.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -9,8 +9,9 @@
  *     ^run^ ^run ^run       WANT_MORE , WANT_VALUE 2 WANT_MORE ] WANT_MORE } end
  */
 #include "server/item/json.h"
+
+#include "common/scan.h"
 #include "server/item/json_put.h"
-#include "server/item/scan.h"
 #include "server/item/utf8.h"
 
 #include <stdint.h>

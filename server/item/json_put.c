@@ -8,24 +8,13 @@
  */
 #include "server/item/json_put.h"
 
-#include "server/item/scan.h"
+#include "common/scan.h"
 #include "server/item/utf8.h"
 
 #include <stdint.h>
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 #define REPLACEMENT_BYTES 3
-
-/* Four to seven bytes as one word: the two ends, overlapping. */
-static inline uint64_t
-load_short(const char *p, size_t n)
-{
-    uint32_t head, tail;
-
-    memcpy(&head, p, 4);
-    memcpy(&tail, p + n - 4, 4);
-    return head | (uint64_t)tail << 32;
-}
 
 /* The letter after the backslash, 'u' for \u00XX; 0: 'c' needs no escape. */
 static inline char
@@ -64,7 +53,8 @@ json_put_plain(char *to, struct span s)
     size_t i;
 
     if (s.n < 8) {
-        if (s.n < 4 || scan_special(load_short(s.p, s.n)) != 0)
+        if (s.n < 4 ||
+            scan_special(scan_load_few(s.p, s.n) | SCAN_EVERY('a') << 8 * s.n) != 0)
             return put_plain_tail(to, s.p, 0, s.n);
         scan_copy(to, s.p, s.n);
         return s.n;
@@ -280,28 +270,6 @@ put_number_parsed(char *to, struct span s)
     return put_span(to, n.exponent);
 }
 
-/* All digits, 'n' of them? */
-static inline bool
-all_digits(const char *p, size_t n)
-{
-    size_t i;
-
-    if (n >= 8) {
-        uint64_t odd = scan_not_digits(scan_load(p + n - 8));
-
-        for (i = 0; i + 8 < n; i += 8)
-            odd |= scan_not_digits(scan_load(p + i));
-        return odd == 0;
-    }
-    if (n >= 4)
-        return scan_not_digits(load_short(p, n)) == 0;
-    for (i = 0; i < n; i++) {
-        if (!is_digit(p[i]))
-            return false;
-    }
-    return n > 0;
-}
-
 /* An integer's digits are JSON already unless there is a zero or a sign too many;
  * only what is not so plain is taken apart. */
 char *
@@ -314,7 +282,7 @@ json_put_number(char *to, struct span s)
         to[sign] = s.p[sign];
         return to + s.n;
     }
-    if (likely(s.n > 1 && s.p[sign] >= '1' && all_digits(s.p + sign, s.n - sign))) {
+    if (likely(s.n > 1 && s.p[sign] >= '1' && scan_all_digits(s.p + sign, s.n - sign))) {
         if (s.n >= 4)
             return scan_copy(to, s.p, s.n);
         for (i = 0; i < s.n; i++)

@@ -3,8 +3,9 @@
  */
 #include "server/item/utf8.h"
 
+#include "common/scan.h"
+
 #include "server/item/json.h"
-#include "server/item/scan.h"
 
 bool
 utf8_valid(struct span s)

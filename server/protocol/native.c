@@ -161,13 +161,13 @@ take_option(struct parser *p, struct span name, struct span value, struct comman
 /* --- arguments ----------------------------------------------------------------- */
 
 static bool
-add_key(struct parser *p, struct span word, struct command *out)
+add_key(struct parser *p, struct span word, bool plain, struct command *out)
 {
     if (word.n > COMMAND_KEY_MAX) {
         command_refuse(out, COMMAND_ERROR_SYNTAX, "a key is longer than 250 bytes");
         return false;
     }
-    if (text_has_control(word)) {
+    if (!plain) {
         command_refuse(out, COMMAND_ERROR_SYNTAX, "a key holds a control character");
         return false;
     }
@@ -182,12 +182,12 @@ static void
 arguments_fetch(struct parser *p, struct session *s, struct span rest,
                 struct command *out)
 {
-    bool taking_options = true;
+    bool taking_options = true, plain;
     struct span word;
     const char *equals;
 
     (void)s;
-    while (text_next_word(&rest, &word)) {
+    while (text_next_key(&rest, &word, &plain)) {
         if (taking_options && span_equal(word, SPAN("--"))) {
             taking_options = false;
             continue;
@@ -202,7 +202,7 @@ arguments_fetch(struct parser *p, struct session *s, struct span rest,
             continue;
         }
         taking_options = false;
-        if (!add_key(p, word, out))
+        if (!add_key(p, word, plain, out))
             return;
     }
     if (p->keys.n == 0)
@@ -218,10 +218,11 @@ arguments_invalidate(struct parser *p, struct session *s, struct span rest,
                      struct command *out)
 {
     struct span word;
+    bool plain;
 
     (void)s;
-    while (text_next_word(&rest, &word)) {
-        if (!add_key(p, word, out))
+    while (text_next_key(&rest, &word, &plain)) {
+        if (!add_key(p, word, plain, out))
             return;
     }
     if (p->keys.n == 0)

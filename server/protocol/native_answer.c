@@ -10,6 +10,7 @@
  */
 #include "server/protocol/native.h"
 
+#include "common/scan.h"
 #include "server/item/project.h"
 #include "server/protocol/figures.h"
 #include "server/stats/scoreboard.h"
@@ -35,11 +36,19 @@ put(char *to, struct span s)
     return to + s.n;
 }
 
+/* A key has a byte at least. */
+static char *
+put_key(char *to, struct span key)
+{
+    return scan_copy(to, key.p, key.n);
+}
+
 /* One position: a single reserve, then plain copies; this is where the bytes go out. */
 static void
 append_result(struct buf *out, const struct command *c, const struct item_result *r)
 {
-    struct span code = span_str(item_fail_code(r->status));
+    struct span code =
+        item_failed(r->status) ? span_str(item_fail_code(r->status)) : SPAN("");
     char *start =
         buf_reserve(out, COMMAND_TAG_MAX + 2 + 5 + r->key.n + 1 + r->json.n + code.n + 2);
     char *to = start;
@@ -52,13 +61,13 @@ append_result(struct buf *out, const struct command *c, const struct item_result
         *to++ = ' ';
     }
     if (r->status == ITEM_FOUND) {
-        to = put(put(to, SPAN("ITEM ")), r->key);
+        to = put_key(put(to, SPAN("ITEM ")), r->key);
         *to++ = ' ';
         to = put(to, r->json);
     } else if (r->status == ITEM_MISS) {
-        to = put(put(to, SPAN("MISS ")), r->key);
+        to = put_key(put(to, SPAN("MISS ")), r->key);
     } else {
-        to = put(put(to, SPAN("FAIL ")), r->key);
+        to = put_key(put(to, SPAN("FAIL ")), r->key);
         *to++ = ' ';
         to = put(to, code);
     }

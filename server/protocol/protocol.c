@@ -34,20 +34,15 @@ parser_begin(struct parser *p)
 }
 
 bool
-words_add(struct words *words, size_t max, struct span word)
+words_grow(struct words *words)
 {
     size_t cap = words->cap == 0 ? WORDS_MIN : words->cap * 2;
-    struct span *at;
+    struct span *at = realloc(words->at, cap * sizeof(*at));
 
-    if (max != 0 && words->n >= max)
+    if (at == NULL)
         return false;
-    if (words->n == words->cap) {
-        if ((at = realloc(words->at, cap * sizeof(*at))) == NULL)
-            return false;
-        words->at = at;
-        words->cap = cap;
-    }
-    words->at[words->n++] = word;
+    words->at = at;
+    words->cap = cap;
     return true;
 }
 

@@ -134,7 +134,20 @@ void parser_fini(struct parser *p);
 void parser_begin(struct parser *p);
 
 /* Adds a word; at most 'max' may be there (0: no bound).  false: too many, or no memory. */
-bool words_add(struct words *words, size_t max, struct span word) MUST_CHECK;
+static inline bool words_add(struct words *words, size_t max, struct span word)
+    MUST_CHECK;
+
+/* Makes room for one more; false: no memory. */
+bool words_grow(struct words *words) MUST_CHECK;
+
+static inline bool
+words_add(struct words *words, size_t max, struct span word)
+{
+    if ((max != 0 && words->n >= max) || (words->n == words->cap && !words_grow(words)))
+        return false;
+    words->at[words->n++] = word;
+    return true;
+}
 
 /* Points the command at what the parser gathered. */
 void parser_finish(const struct parser *p, struct command *out);

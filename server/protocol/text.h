@@ -32,6 +32,9 @@ extern const struct verb_table memcached_verbs;
 /* Takes the next word off the front of 'rest'; false: there is none. */
 bool text_next_word(struct span *rest, struct span *word) MUST_CHECK;
 
+/* The same; '*plain': no byte of it is one that no key may hold. */
+bool text_next_key(struct span *rest, struct span *word, bool *plain) MUST_CHECK;
+
 /* A byte that no key and no tag may hold? */
 bool text_has_control(struct span s);
 

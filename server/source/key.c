@@ -6,6 +6,7 @@
  */
 #include "server/source/key.h"
 
+#include "common/scan.h"
 #include "server/item/json.h"
 
 #include <stdint.h>
@@ -81,12 +82,8 @@ integer_canonical(const struct key_type *type, struct span key, char *id, size_t
     size_t i = negative ? 1 : 0, digits;
     uint64_t magnitude = 0;
 
-    if (i == key.n)
+    if (!scan_all_digits(key.p + i, key.n - i))
         return SOURCE_KEY_BAD;
-    for (digits = i; digits < key.n; digits++) {
-        if (key.p[digits] < '0' || key.p[digits] > '9')
-            return SOURCE_KEY_BAD;
-    }
     while (i < key.n - 1 && key.p[i] == '0')
         i++;
     digits = key.n - i;
@@ -109,16 +106,26 @@ integer_canonical(const struct key_type *type, struct span key, char *id, size_t
     return SOURCE_KEY_OK;
 }
 
+/* Is it a number without sign or leading zero, of so few digits that the column holds
+ * each of them?  The way of nearly all keys, without working the number out. */
+static bool
+integer_is_plain(const struct key_type *type, struct span key)
+{
+    /* log10(2) is a little more than 3/10, and fits for each of the widths. */
+    return key.n <= (type->bits - 1) * 3 / 10 && scan_all_digits(key.p, key.n) &&
+           (key.p[0] != '0' || key.n == 1);
+}
+
 enum source_key_verdict
 key_canonical(const struct key_type *type, struct span key, char *id, size_t *id_len)
 {
     if (key.n == 0 || key.n > SOURCE_KEY_MAX)
         return SOURCE_KEY_BAD;
-    if (type->kind == KEY_INTEGER)
+    if (type->kind == KEY_INTEGER && !integer_is_plain(type, key))
         return integer_canonical(type, key, id, id_len);
     if (type->kind == KEY_TEXT && !utf8_valid(key))
         return SOURCE_KEY_BAD;
-    memcpy(id, key.p, key.n);
+    scan_copy(id, key.p, key.n);
     *id_len = key.n;
     return SOURCE_KEY_OK;
 }
