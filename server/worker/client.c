@@ -104,11 +104,10 @@ client_request(struct client *c, struct command *command,
 }
 
 static void
-client_take(struct client *c, struct command *command)
+client_take(struct client *c, struct command *command, usec_t now)
 {
     struct forgetting forgetting = forget_run(c->worker, c->fd, command);
     struct item_result results[LOOK_MAX];
-    usec_t now = clock_now();
     struct request *r;
 
     sources_check(c->worker, command);
@@ -123,18 +122,20 @@ client_take(struct client *c, struct command *command)
 }
 
 /* Takes requests off the front of 'input', so many in a turn and for so long that others
- * get theirs, but at least one; returns how many bytes are done with. */
+ * get theirs, but at least one; returns how many bytes are done with.  'now' is when the
+ * first of them was there. */
 static size_t
-client_parse(struct client *c, struct span input)
+client_parse(struct client *c, struct span input, usec_t now)
 {
     size_t done = 0, consumed;
     unsigned left = c->worker->config->turn_requests;
     struct command command;
 
-    while (done < input.n && left > 0 && client_may_parse(c) &&
-           !(done > 0 && worker_share_over(c->worker, clock_now()))) {
+    while (done < input.n && left > 0 && client_may_parse(c)) {
         struct span rest = span_of(input.p + done, input.n - done);
 
+        if (done > 0 && worker_share_over(c->worker, now = clock_now()))
+            break;
         if (c->waits)
             hits_settle_all(c->worker); /* answers leave in order */
         switch (protocol_detect(&c->session, rest)
@@ -144,7 +145,7 @@ client_parse(struct client *c, struct span input)
         case PARSE_NOTHING:
             break;
         case PARSE_COMMAND:
-            client_take(c, &command);
+            client_take(c, &command, now);
             left--;
             break;
         case PARSE_CLOSE:
@@ -199,9 +200,9 @@ client_go_on(struct client *c)
 
 /* The same off the front of what was kept of the input. */
 static size_t
-client_parse_kept(struct client *c)
+client_parse_kept(struct client *c, usec_t now)
 {
-    size_t done = client_parse(c, buf_span(&c->in));
+    size_t done = client_parse(c, buf_span(&c->in), now);
 
     if (c->waits)
         hits_settle_all(c->worker); /* its bytes go now */
@@ -210,15 +211,15 @@ client_parse_kept(struct client *c)
 }
 
 static void
-client_input(struct client *c, struct span input)
+client_input(struct client *c, struct span input, usec_t now)
 {
     size_t done;
 
     if (buf_size(&c->in) > 0) {
         buf_append_span(&c->in, input);
-        done = client_parse_kept(c);
+        done = client_parse_kept(c, now);
     } else {
-        done = client_parse(c, input);
+        done = client_parse(c, input, now);
         if (done < input.n)
             buf_append(&c->in, input.p + done, input.n - done);
     }
@@ -238,10 +239,10 @@ clients_parse(struct worker *w)
     struct list again = LIST_INIT(again), *node;
 
     list_splice(&again, &w->to_parse);
-    while (!worker_share_over(w, clock_now()) && (node = list_pop(&again)) != NULL) {
+    while ((node = worker_next(w, &again)) != NULL) {
         struct client *c = CONTAINER_OF(node, struct client, in_parse);
 
-        (void)client_parse_kept(c);
+        (void)client_parse_kept(c, clock_now());
         buf_shrink(&c->in, CLIENT_KEEP_BYTES);
         client_note_partial(c, clock_now());
         client_go_on(c);
@@ -267,7 +268,7 @@ client_on_readable(evutil_socket_t fd, short what, void *arg)
     if (n > 0) {
         metrics_add(w->metrics, METRIC_bytes_read, (uint64_t)n);
         if (c->state == CLIENT_OPEN)
-            client_input(c, span_of(to, (size_t)n));
+            client_input(c, span_of(to, (size_t)n), now);
         if (c->waits)
             w->read_used = (size_t)(to - w->read_buffer) + (size_t)n;
     } else if (n == 0) {
@@ -279,12 +280,12 @@ client_on_readable(evutil_socket_t fd, short what, void *arg)
     } else if (errno != EAGAIN && errno != EINTR) {
         client_close(c, "reset by the peer");
     }
-    now = clock_now();
     if (n > 0 && c->state == CLIENT_OPEN) {
         c->heard = now;
         client_note_partial(c, now);
     }
-    if (worker_share_over(w, now))
+    /* Setting a small fetch aside takes no time worth another look at the clock. */
+    if (worker_share_over(w, c->waits ? now : clock_now()))
         event_base_loopbreak(w->base); /* the others are heard in the next turn */
 }
 
@@ -431,7 +432,7 @@ clients_free(struct worker *w)
 {
     struct list *node;
 
-    while ((w->state == WORKER_DONE || !worker_share_over(w, clock_now())) &&
-           (node = list_pop(&w->to_free)) != NULL)
+    while ((node = w->state == WORKER_DONE ? list_pop(&w->to_free)
+                                           : worker_next(w, &w->to_free)) != NULL)
         client_free(CONTAINER_OF(node, struct client, link));
 }

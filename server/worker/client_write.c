@@ -196,7 +196,7 @@ clients_flush(struct worker *w, struct list *list)
     struct list ready = LIST_INIT(ready), *node;
 
     list_splice(&ready, list);
-    while (!worker_share_over(w, clock_now()) && (node = list_pop(&ready)) != NULL)
+    while ((node = worker_next(w, &ready)) != NULL)
         client_flush(CONTAINER_OF(node, struct client, in_write));
     list_splice(&ready, list);
     list_splice(list, &ready);

@@ -41,10 +41,10 @@ hits_make_room(struct client *c, const struct look *look)
     (void)room;
 }
 
-/* Answers from the look when that knows everything. */
+/* Answers what was asked at 'asked' from the look when that knows everything. */
 static bool
 hits_reply(struct client *c, const struct command *command,
-           const struct item_result *results, usec_t now)
+           const struct item_result *results, usec_t asked, usec_t now)
 {
     struct worker *w = c->worker;
     size_t n = command->nkeys, reply_end;
@@ -60,7 +60,7 @@ hits_reply(struct client *c, const struct command *command,
     reply.last = reply_end = n;
     reply.next = &reply_end;
     reply.kept = &kept;
-    reply.elapsed = clock_now() - now;
+    reply.elapsed = now - asked;
     command->answer(&c->out, command, &reply);
     free(kept);
     c->heard = now;
@@ -81,7 +81,7 @@ hits_answer(struct client *c, const struct command *command, usec_t now,
     for (i = 0; i < command->nkeys; i++)
         results[i] = (struct item_result){ .key = command->keys[i] };
     look_up(w, &w->look, results, command->nkeys, command, now);
-    return hits_reply(c, command, results, now);
+    return hits_reply(c, command, results, now, clock_now());
 }
 
 /* --- together ---------------------------------------------------------------------- */
@@ -144,7 +144,7 @@ hits_forget(struct client *c)
 }
 
 static void
-hits_settle_one(struct worker *w, struct hits_waiting *one)
+hits_settle_one(struct worker *w, struct hits_waiting *one, usec_t now)
 {
     struct client *c = one->client;
     struct item_result *results = w->hits.results + one->first;
@@ -154,7 +154,7 @@ hits_settle_one(struct worker *w, struct hits_waiting *one)
     hits_stop_waiting(c);
     look_end(w, &w->look, w->hits.glances + one->first, results, one->command.nkeys,
              &one->command, one->now);
-    if (hits_reply(c, &one->command, results, one->now))
+    if (hits_reply(c, &one->command, results, one->now, now))
         return;
     (void)client_request(c, &one->command, results, one->now);
     client_update_reading(c);
@@ -165,13 +165,16 @@ static void
 settle(struct worker *w, bool all)
 {
     struct hits *h = &w->hits;
+    usec_t now;
 
     look_near(h->glances + h->near, h->nplaces - h->near);
     h->near = h->nplaces;
-    while (h->settled < h->n && (all || !worker_share_over(w, clock_now())))
-        hits_settle_one(w, &h->waiting[h->settled++]);
-    if (h->settled < h->n)
-        return;
+    while (h->settled < h->n) {
+        now = clock_now();
+        if (!all && worker_share_over(w, now))
+            return;
+        hits_settle_one(w, &h->waiting[h->settled++], now);
+    }
     h->n = h->settled = h->nplaces = h->near = 0;
     w->read_used = 0;
 }

@@ -130,10 +130,9 @@ sources_close(struct worker *w)
 }
 
 void
-sources_flush(struct worker *w)
+sources_flush(struct worker *w, usec_t now)
 {
     size_t i, n = w->config->nsources, last = w->first_loader + n - 1;
-    usec_t now = clock_now();
 
     views_expire(w->views, now);
     for (i = 0; i < w->config->ndatabases; i++)

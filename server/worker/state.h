@@ -150,6 +150,16 @@ worker_share_over(struct worker *w, usec_t now)
     return now >= w->share_ends;
 }
 
+/* The first of a list of duties, taken off it; NULL: none is left, or the share is over.
+ * The clock is looked at when there is something to do: 25 ns, several times a turn. */
+static inline struct list *
+worker_next(struct worker *w, struct list *list)
+{
+    if (list_empty(list) || worker_share_over(w, clock_now()))
+        return NULL;
+    return list_pop(list);
+}
+
 /* --- deadlines.c --- */
 
 /* -1 with errno: no timer could be had. */
@@ -181,7 +191,7 @@ bool sources_open(struct worker *w) MUST_CHECK;
 void sources_close(struct worker *w);
 
 /* End of the turn: tables to look at, batches to send. */
-void sources_flush(struct worker *w);
+void sources_flush(struct worker *w, usec_t now);
 
 /* Which source a key means, and what is left of it as an id.  SOURCE_NONE: the key names
  * one that does not exist, so it is no id. */

@@ -234,19 +234,26 @@ worker_on_beat(evutil_socket_t fd, short what, void *arg)
 
 /* --- the turn ---------------------------------------------------------------------------- */
 
+/* A round of duties that was begun is ended: what the first of them wanted from a source
+ * is sent by the second. */
+static bool
+worker_has_duties(const struct worker *w)
+{
+    return !list_empty(&w->to_parse) || !list_empty(&w->to_plan) ||
+           !list_empty(&w->to_write) || !list_empty(&w->to_free) || w->duty != 0;
+}
+
 static bool
 worker_has_more(const struct worker *w)
 {
-    return !list_empty(&w->to_parse) || !list_empty(&w->to_plan) ||
-           !list_empty(&w->to_write) || !list_empty(&w->to_write_first) ||
-           !list_empty(&w->to_free) || w->hits.n > 0;
+    return worker_has_duties(w) || !list_empty(&w->to_write_first) || w->hits.n > 0;
 }
 
 static void
 worker_plan(struct worker *w)
 {
     planner_run(w);
-    sources_flush(w);
+    sources_flush(w, clock_now());
 }
 
 static void
@@ -263,9 +270,12 @@ worker_do_duties(struct worker *w)
 {
     static void (*const duties[])(struct worker *) = { clients_parse, worker_plan,
                                                        clients_write, worker_free };
-    const usec_t ends = clock_now() + WORKER_SHARE_LEFT;
+    usec_t ends;
     size_t done = 0;
 
+    if (!worker_has_duties(w) && w->nheirs == 0)
+        return;
+    ends = clock_now() + WORKER_SHARE_LEFT;
     do {
         w->share_ends = ends;
         duties[w->duty](w);
@@ -302,7 +312,7 @@ worker_turn(struct worker *w)
     hits_settle(w);
     deadlines_check(w);
     w->share_ends = 0;
-    sources_flush(w);
+    sources_flush(w, clock_now());
     clients_write_first(w);
     worker_do_duties(w);
     now = clock_now();
