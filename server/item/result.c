@@ -5,14 +5,18 @@
 
 #include <stddef.h>
 
-static const char *const fail_codes[ITEM_NSTATUSES] = {
-    [ITEM_FAIL_TIMEOUT] = "timeout",   [ITEM_FAIL_DATABASE] = "database",
-    [ITEM_FAIL_UPSTREAM] = "upstream", [ITEM_FAIL_OVERLOAD] = "overload",
-    [ITEM_FAIL_BADID] = "badid",       [ITEM_FAIL_TOOBIG] = "toobig",
-    [ITEM_FAIL_STALE] = "stale",
+/* clang-format off */
+#define CODE(text) { (text), sizeof(text) - 1 } /* SPAN is no constant in ISO C */
+/* clang-format on */
+
+static const struct span fail_codes[ITEM_NSTATUSES] = {
+    [ITEM_FAIL_TIMEOUT] = CODE("timeout"),   [ITEM_FAIL_DATABASE] = CODE("database"),
+    [ITEM_FAIL_UPSTREAM] = CODE("upstream"), [ITEM_FAIL_OVERLOAD] = CODE("overload"),
+    [ITEM_FAIL_BADID] = CODE("badid"),       [ITEM_FAIL_TOOBIG] = CODE("toobig"),
+    [ITEM_FAIL_STALE] = CODE("stale"),
 };
 
-const char *
+struct span
 item_fail_code(enum item_status status)
 {
     return fail_codes[status];

@@ -46,8 +46,8 @@ struct item_result {
     unsigned nmarks; /* bytes of marks right behind the item's */
 };
 
-/* "timeout", "database", ...: the code of a FAIL line; NULL for the others. */
-const char *item_fail_code(enum item_status status);
+/* "timeout", "database", ...: the code of a FAIL line; empty for the others. */
+struct span item_fail_code(enum item_status status);
 
 /* Is there an item to show? */
 static inline bool

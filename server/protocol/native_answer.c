@@ -47,8 +47,7 @@ put_key(char *to, struct span key)
 static void
 append_result(struct buf *out, const struct command *c, const struct item_result *r)
 {
-    struct span code =
-        item_failed(r->status) ? span_str(item_fail_code(r->status)) : SPAN("");
+    struct span code = item_fail_code(r->status);
     char *start =
         buf_reserve(out, COMMAND_TAG_MAX + 2 + 5 + r->key.n + 1 + r->json.n + code.n + 2);
     char *to = start;

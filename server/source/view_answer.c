@@ -91,12 +91,12 @@ view_item_append_missing(const struct view_item *item, struct buf *out)
 
     for (i = 0; i < item->view->n; i++) {
         const struct item_part *part = &item->parts[i];
-        const char *code = item_fail_code(part->status);
+        struct span code = item_fail_code(part->status);
 
         if (!part_missing(part))
             continue;
-        buf_append_fmt(out, "%s%s:%s", separator, part_kind(part)->settings->name,
-                       code != NULL ? code : "miss");
+        buf_append_fmt(out, "%s%s:", separator, part_kind(part)->settings->name);
+        buf_append_span(out, code.n > 0 ? code : SPAN("miss"));
         separator = ",";
     }
 }

@@ -74,12 +74,11 @@ plan_place(struct worker *w, struct request *r, size_t i)
 static size_t
 plan_slice(struct worker *w, struct request *r, size_t max)
 {
-    size_t spent = 0;
+    size_t spent = 0, some = r->n - r->looked < max ? r->n - r->looked : max;
 
     if (r->planned == r->looked) {
-        look_up(w, &w->look, r->results + r->looked,
-                r->n - r->looked < max ? r->n - r->looked : max, &r->command,
-                clock_now());
+        request_open(r, r->looked + some);
+        look_up(w, &w->look, r->results + r->looked, some, &r->command, clock_now());
         request_take_look(r, &w->look, r->results + r->looked);
     }
     /* The last answer may complete the request; it is freed when that is written. */

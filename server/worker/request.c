@@ -2,10 +2,11 @@
  * request.c - one command on its way to its answer.
  *
  * One block holds it all:
- *     request | results | places | fields, args | the bytes of fields, args and keys
+ *     request | results | places | fields, args, keys | the bytes of them
  */
 #include "server/worker/request.h"
 
+#include "common/scan.h"
 #include "server/source/view.h"
 #include "server/worker/client.h"
 #include "server/worker/lastwords.h"
@@ -29,7 +30,7 @@ request_bytes(const struct command *c)
 {
     return sizeof(struct request) +
            c->nkeys * (sizeof(struct item_result) + sizeof(struct request_place)) +
-           (c->nfields + c->nargs) * sizeof(struct span) +
+           (c->nfields + c->nargs + c->nkeys) * sizeof(struct span) +
            words_bytes(c->fields, c->nfields) + words_bytes(c->args, c->nargs) +
            words_bytes(c->keys, c->nkeys);
 }
@@ -41,8 +42,7 @@ keep_word(struct span word, char **to)
     struct span kept = span_of(*to, word.n);
 
     if (word.n > 0)
-        memcpy(*to, word.p, word.n);
-    *to += word.n;
+        *to = scan_copy(*to, word.p, word.n);
     return kept;
 }
 
@@ -50,7 +50,7 @@ keep_word(struct span word, char **to)
 static void
 request_keep_words(struct request *r, const struct command *c, struct span *lists)
 {
-    char *to = (char *)(lists + c->nfields + c->nargs);
+    char *to = (char *)(lists + c->nfields + c->nargs + c->nkeys);
     size_t i;
 
     for (i = 0; i < c->nfields; i++)
@@ -60,13 +60,24 @@ request_keep_words(struct request *r, const struct command *c, struct span *list
     for (i = 0; i < c->nargs; i++)
         lists[i] = keep_word(c->args[i], &to);
     r->command.args = lists;
-    for (i = 0; i < r->n; i++) {
-        r->results[i] = (struct item_result){ .key = keep_word(c->keys[i], &to) };
-        r->places[i].waiter.want = NULL;
-        r->places[i].waiter.answered = NULL;
-        r->places[i].waiter.origin = ITEM_FROM_NOBODY;
-        r->places[i].item = NULL;
-        r->places[i].request = r;
+    lists += c->nargs;
+    for (i = 0; i < c->nkeys; i++)
+        lists[i] = keep_word(c->keys[i], &to);
+    r->command.keys = lists;
+}
+
+void
+request_open(struct request *r, size_t upto)
+{
+    for (; r->opened < upto; r->opened++) {
+        struct request_place *place = &r->places[r->opened];
+
+        r->results[r->opened] = (struct item_result){ .key = r->command.keys[r->opened] };
+        place->waiter.want = NULL;
+        place->waiter.answered = NULL;
+        place->waiter.origin = ITEM_FROM_NOBODY;
+        place->item = NULL;
+        place->request = r;
     }
 }
 
@@ -129,7 +140,6 @@ request_new(struct client *client, const struct command *command, usec_t now)
     memset(r, 0, sizeof(*r));
     r->client = client;
     r->command = *command;
-    r->command.keys = NULL;
     r->arrived = now;
     r->n = r->open = n;
     r->results = (struct item_result *)(r + 1);
@@ -324,7 +334,7 @@ request_take_look(struct request *r, const struct look *look,
     size_t first = r->looked, i;
     struct item_pack *pack = item_pack_new();
 
-    r->looked += look->n;
+    request_open(r, r->looked += look->n);
     if (pack != NULL && look->known > 0)
         buf_append_span(&pack->bytes, buf_span(&look->bytes));
     for (i = 0; i < look->n; i++) {
@@ -367,6 +377,7 @@ request_expire(struct request *r)
 {
     size_t i;
 
+    request_open(r, r->n);
     for (i = 0; i < r->n; i++) {
         loader_cancel(&r->places[i].waiter);
         if (r->places[i].item != NULL)
@@ -476,7 +487,7 @@ request_free(struct request *r)
     size_t i;
 
     if (!r->complete) {
-        for (i = 0; i < r->n; i++) {
+        for (i = 0; i < r->opened; i++) {
             loader_cancel(&r->places[i].waiter);
             view_item_free(&r->places[i].item);
         }
