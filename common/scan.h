@@ -60,14 +60,29 @@ scan_special(uint64_t w)
            SCAN_HIGH;
 }
 
-/* 0 when all eight bytes may stand in a key: none is a blank, a control character or DEL.
- * Otherwise the lowest bit set belongs to the first that may not, as above. */
+/* The high bit of each of the eight bytes that is 'byte', an ASCII character; exact, each
+ * byte by itself. */
+static inline uint64_t
+scan_equal(uint64_t w, unsigned char byte)
+{
+    uint64_t other = w ^ SCAN_EVERY(byte);
+
+    return ~(((other & ~SCAN_HIGH) + ~SCAN_HIGH) | other) & SCAN_HIGH;
+}
+
+/* The high bit of each of the eight bytes that no key may hold: blanks, control
+ * characters, DEL; exact as well. */
 static inline uint64_t
 scan_not_key(uint64_t w)
 {
-    uint64_t del = w ^ SCAN_EVERY(0x7f);
+    return (~((w | SCAN_HIGH) - SCAN_EVERY(0x21)) & ~w & SCAN_HIGH) | scan_equal(w, 0x7f);
+}
 
-    return (((w - SCAN_EVERY(0x21)) & ~w) | ((del - SCAN_EVERY(1)) & ~del)) & SCAN_HIGH;
+/* High bits as a number of eight bits, the first byte's lowest. */
+static inline unsigned
+scan_bits(uint64_t high)
+{
+    return (unsigned)((high >> 7) * UINT64_C(0x0102040810204080) >> 56);
 }
 
 /* Which of the eight bytes the lowest bit of a non-zero 'mask' belongs to. */

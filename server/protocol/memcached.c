@@ -114,13 +114,15 @@ static void
 read_get(struct memcached_line *l)
 {
     struct span rest = l->rest, word;
+    struct text_words keys;
 
     if ((l->out->verb == MEMCACHED_GAT || l->out->verb == MEMCACHED_GATS) &&
         text_next_word(&rest, &word) && !is_signed(word)) {
         memcached_refuse(l, "CLIENT_ERROR invalid exptime argument");
         return;
     }
-    while (text_next_word(&rest, &word)) {
+    keys = text_words_of(rest);
+    while (text_words_next(&keys, &word)) {
         if (word.n > COMMAND_KEY_MAX) {
             memcached_refuse(l, MEMCACHED_BAD_FORMAT);
             return;

@@ -160,20 +160,50 @@ take_option(struct parser *p, struct span name, struct span value, struct comman
 
 /* --- arguments ----------------------------------------------------------------- */
 
-static bool
-add_key(struct parser *p, struct span word, bool plain, struct command *out)
+/* The rest of the line is keys. */
+static void
+add_keys(struct parser *p, struct span rest, struct command *out)
 {
-    if (word.n > COMMAND_KEY_MAX) {
-        command_refuse(out, COMMAND_ERROR_SYNTAX, "a key is longer than 250 bytes");
-        return false;
+    struct text_words words = text_words_of(rest);
+    struct span word;
+
+    while (text_words_next(&words, &word)) {
+        if (word.n > COMMAND_KEY_MAX) {
+            command_refuse(out, COMMAND_ERROR_SYNTAX, "a key is longer than 250 bytes");
+            return;
+        }
+        if (words.odd != 0) {
+            command_refuse(out, COMMAND_ERROR_SYNTAX, "a key holds a control character");
+            return;
+        }
+        if (!words_add(&p->keys, p->limits.ids_max, word)) {
+            command_refuse(out, COMMAND_ERROR_TOOMANY, "more ids than limits.ids allows");
+            return;
+        }
     }
-    if (!plain) {
-        command_refuse(out, COMMAND_ERROR_SYNTAX, "a key holds a control character");
-        return false;
-    }
-    if (!words_add(&p->keys, p->limits.ids_max, word)) {
-        command_refuse(out, COMMAND_ERROR_TOOMANY, "more ids than limits.ids allows");
-        return false;
+    if (p->keys.n == 0)
+        command_refuse(out, COMMAND_ERROR_SYNTAX, "expected at least one key");
+}
+
+/* Takes the options off the front of 'rest'; false: one of them is wrong. */
+static bool
+take_options(struct parser *p, struct span *rest, struct command *out)
+{
+    struct span after = *rest, word;
+    const char *equals;
+    size_t n;
+
+    while (text_next_word(&after, &word)) {
+        if (span_equal(word, SPAN("--"))) {
+            *rest = after;
+            return true;
+        }
+        if ((equals = memchr(word.p, '=', word.n)) == NULL)
+            return true;
+        n = (size_t)(equals - word.p);
+        if (!take_option(p, span_of(word.p, n), span_of(equals + 1, word.n - n - 1), out))
+            return false;
+        *rest = after;
     }
     return true;
 }
@@ -182,32 +212,13 @@ static void
 arguments_fetch(struct parser *p, struct session *s, struct span rest,
                 struct command *out)
 {
-    bool taking_options = true, plain;
-    struct span word;
-    const char *equals;
-
     (void)s;
-    while (text_next_key(&rest, &word, &plain)) {
-        if (taking_options && span_equal(word, SPAN("--"))) {
-            taking_options = false;
-            continue;
-        }
-        equals = taking_options ? memchr(word.p, '=', word.n) : NULL;
-        if (equals != NULL) {
-            size_t n = (size_t)(equals - word.p);
-
-            if (!take_option(p, span_of(word.p, n), span_of(equals + 1, word.n - n - 1),
-                             out))
-                return;
-            continue;
-        }
-        taking_options = false;
-        if (!add_key(p, word, plain, out))
-            return;
-    }
-    if (p->keys.n == 0)
-        command_refuse(out, COMMAND_ERROR_SYNTAX, "expected at least one key");
-    else if (p->keys.n * p->fields.n > FIELDS_ALL_MAX)
+    if (!take_options(p, &rest, out))
+        return;
+    add_keys(p, rest, out);
+    if (out->kind == COMMAND_ERROR)
+        return;
+    if (p->keys.n * p->fields.n > FIELDS_ALL_MAX)
         command_refuse(out, COMMAND_ERROR_TOOMANY, "ids times fields is over 1000000");
     else if (out->as_done && out->layout != LAYOUT_LINES)
         command_refuse(out, COMMAND_ERROR_OPTION, "order=done goes with as=lines only");
@@ -217,16 +228,8 @@ static void
 arguments_invalidate(struct parser *p, struct session *s, struct span rest,
                      struct command *out)
 {
-    struct span word;
-    bool plain;
-
     (void)s;
-    while (text_next_key(&rest, &word, &plain)) {
-        if (!add_key(p, word, plain, out))
-            return;
-    }
-    if (p->keys.n == 0)
-        command_refuse(out, COMMAND_ERROR_SYNTAX, "expected at least one key");
+    add_keys(p, rest, out);
 }
 
 static void

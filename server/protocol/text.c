@@ -21,59 +21,81 @@ is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* How many bytes at the front may stand in a key.  Eight at a time: a line of 5,000 ids
- * takes half as long as byte for byte, one of long ids a seventh. */
-static inline size_t
-key_length(struct span s)
-{
-    size_t i;
-    uint64_t odd;
-
-    for (i = 0; i + 8 <= s.n; i += 8) {
-        if ((odd = scan_not_key(scan_load(s.p + i))) != 0)
-            return i + scan_first(odd);
-    }
-    odd = scan_not_key(scan_load_few(s.p + i, s.n - i)); /* zeros end it */
-    return i + scan_first(odd);
-}
-
-static inline bool
-next_word(struct span *rest, struct span *word, bool *plain)
-{
-    const char *p = rest->p;
-    size_t i = 0, from, n = rest->n;
-
-    while (i < n && is_blank(p[i]))
-        i++;
-    from = i;
-    if (i < n)
-        i += key_length(span_of(p + i, n - i));
-    *plain = i == n || is_blank(p[i]);
-    while (i < n && !is_blank(p[i]))
-        i++;
-    *word = span_of(p + from, i - from);
-    *rest = span_of(p + i, n - i);
-    return word->n > 0;
-}
-
-bool
-text_next_key(struct span *rest, struct span *word, bool *plain)
-{
-    return next_word(rest, word, plain);
-}
-
 bool
 text_next_word(struct span *rest, struct span *word)
 {
-    bool plain;
+    size_t i = 0, from;
 
-    return next_word(rest, word, &plain);
+    while (i < rest->n && is_blank(rest->p[i]))
+        i++;
+    from = i;
+    while (i < rest->n && !is_blank(rest->p[i]))
+        i++;
+    *word = span_of(rest->p + from, i - from);
+    *rest = span_of(rest->p + i, rest->n - i);
+    return word->n > 0;
 }
 
 bool
 text_has_control(struct span s)
 {
-    return s.n > 0 && key_length(s) < s.n;
+    size_t i;
+
+    for (i = 0; i < s.n; i++) {
+        if ((unsigned char)s.p[i] <= 0x20 || s.p[i] == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+/* Eight bytes of a block, the 'k'th: where blanks are, and what no key may hold. */
+static inline void
+block_add(struct text_words *t, uint64_t eight, size_t k, uint64_t *blanks)
+{
+    uint64_t blank = scan_equal(eight, ' ') | scan_equal(eight, '\t');
+
+    t->odd |= scan_not_key(eight) ^ blank;
+    *blanks |= (uint64_t)scan_bits(blank) << 8 * k;
+}
+
+/* The last block of a line: behind its end are blanks. */
+static uint64_t
+block_end(struct text_words *t, const char *p, size_t n)
+{
+    uint64_t blanks = 0;
+    size_t k;
+
+    for (k = 0; 8 * k + 8 <= n; k++)
+        block_add(t, scan_load(p + 8 * k), k, &blanks);
+    if (8 * k < n)
+        block_add(t,
+                  scan_load_few(p + 8 * k, n - 8 * k) | SCAN_EVERY(' ')
+                                                            << 8 * (n - 8 * k),
+                  k, &blanks);
+    return blanks | ~(uint64_t)0 << n;
+}
+
+bool
+text_words_more(struct text_words *t)
+{
+    size_t left = t->line.n - t->next, k;
+    const char *p = t->line.p + t->next;
+    uint64_t blanks = 0;
+
+    t->block = t->next;
+    if (left >= TEXT_BLOCK) {
+        for (k = 0; k < TEXT_BLOCK / 8; k++)
+            block_add(t, scan_load(p + 8 * k), k, &blanks);
+        t->next += TEXT_BLOCK;
+    } else if (left > 0 || t->in_word) {
+        blanks = block_end(t, p, left);
+        t->next += left;
+    } else {
+        return false;
+    }
+    /* A word begins or ends where a byte differs from the one before. */
+    t->edges = blanks ^ (blanks << 1 | !t->in_word);
+    return true;
 }
 
 /* --- lines ----------------------------------------------------------------------- */

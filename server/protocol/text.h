@@ -32,8 +32,50 @@ extern const struct verb_table memcached_verbs;
 /* Takes the next word off the front of 'rest'; false: there is none. */
 bool text_next_word(struct span *rest, struct span *word) MUST_CHECK;
 
-/* The same; '*plain': no byte of it is one that no key may hold. */
-bool text_next_key(struct span *rest, struct span *word, bool *plain) MUST_CHECK;
+/* The words of a line of many: 64 bytes are looked at in one go, then each word costs two
+ * bits.  Byte for byte a line of 5,000 ids took 50 us, in which nobody else is served. */
+#define TEXT_BLOCK 64
+
+struct text_words {
+    struct span line;
+    size_t next;    /* of the line, the first byte not looked at */
+    size_t block;   /* where the present block begins */
+    size_t from;    /* where the present word does */
+    uint64_t edges; /* where words begin and end, from 'block' on */
+    uint64_t odd;   /* not 0: a block so far holds a byte that no key and no tag may */
+    bool in_word;
+};
+
+static inline struct text_words
+text_words_of(struct span line)
+{
+    return (struct text_words){ .line = line };
+}
+
+/* Looks at the next block; false: there is none. */
+bool text_words_more(struct text_words *t) MUST_CHECK;
+
+/* false: that was the last one. */
+static inline bool
+text_words_next(struct text_words *t, struct span *word)
+{
+    size_t at;
+
+    for (;;) {
+        while (t->edges == 0) {
+            if (!text_words_more(t))
+                return false;
+        }
+        at = t->block + (size_t)__builtin_ctzll(t->edges);
+        t->edges &= t->edges - 1;
+        t->in_word = !t->in_word;
+        if (!t->in_word)
+            break;
+        t->from = at;
+    }
+    *word = span_of(t->line.p + t->from, at - t->from);
+    return true;
+}
 
 /* A byte that no key and no tag may hold? */
 bool text_has_control(struct span s);
