@@ -138,6 +138,32 @@ take_bulk_length(const struct parser *p, struct session *s, struct span input,
     return PROGRESS_DONE;
 }
 
+/* The usual length, of one digit or two, in few steps; as for the rest, false: by the long
+ * way. */
+static inline bool
+take_short_length(const struct parser *p, struct session *s, struct span input)
+{
+    const char *at = input.p + s->frame_at;
+    unsigned length, digit;
+    size_t used = 4;
+
+    if (input.n - s->frame_at < 5 || at[0] != '$' ||
+        (length = (unsigned)(at[1] - '0')) > 9)
+        return false;
+    if (at[2] != '\r') {
+        digit = (unsigned)(at[2] - '0');
+        if (length == 0 || digit > 9 || at[3] != '\r')
+            return false;
+        length = length * 10 + digit;
+        used = 5;
+    }
+    if (s->frame_at + used + length + 2 > p->limits.line_max_bytes)
+        return false;
+    s->frame_at += used;
+    s->frame_bulk = length + 1;
+    return true;
+}
+
 /* Goes on with the array where the session says; gathers the words it passes. */
 static enum progress
 take_array(struct parser *p, struct session *s, struct span input, struct frame *f)
@@ -147,7 +173,7 @@ take_array(struct parser *p, struct session *s, struct span input, struct frame 
     if (s->frame_at == 0 && (progress = take_count(s, input, f)) != PROGRESS_DONE)
         return progress;
     while (s->frame_left > 0) {
-        if (s->frame_bulk == 0 &&
+        if (s->frame_bulk == 0 && !take_short_length(p, s, input) &&
             (progress = take_bulk_length(p, s, input, f)) != PROGRESS_DONE)
             return progress;
         if (input.n - s->frame_at < s->frame_bulk + 1)

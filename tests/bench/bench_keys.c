@@ -16,6 +16,7 @@
 #define SOURCE 7
 
 struct bench {
+    const struct protocol *protocol;
     struct parser parser;
     struct cache *cache;
     struct buf line;
@@ -41,14 +42,27 @@ make_line(struct bench *b, const char *verb, const char *prefix, size_t n, size_
     buf_append_fmt(&b->line, "\r\n");
 }
 
+/* The same as an array of bulk strings. */
+static void
+make_array(struct bench *b, size_t n)
+{
+    size_t i;
+
+    buf_clear(&b->line);
+    buf_append_fmt(&b->line, "*%zu\r\n$4\r\nMGET\r\n", n + 1);
+    for (i = 0; i < n; i++)
+        buf_append_fmt(&b->line, "$7\r\n%u\r\n",
+                       (unsigned)(random_next(&b->random) % 9000000 + 1000000));
+}
+
 static void
 parse(struct bench *b)
 {
     struct session session = { .scanned = 0 };
     size_t consumed;
 
-    if (protocol_text.parse(&b->parser, &session, buf_span(&b->line), &consumed,
-                            &b->command) != PARSE_COMMAND)
+    if (b->protocol->parse(&b->parser, &session, buf_span(&b->line), &consumed,
+                           &b->command) != PARSE_COMMAND)
         abort();
 }
 
@@ -98,7 +112,7 @@ int
 main(void)
 {
     const struct protocol_limits limits = { (size_t)4 << 20, 10000 };
-    struct bench b = { .random = 88172645463325252u };
+    struct bench b = { .random = 88172645463325252u, .protocol = &protocol_text };
 
     parser_init(&b.parser, &limits);
     b.cache = cache_new((size_t)16 << 20, 8);
@@ -114,6 +128,11 @@ main(void)
     measure(&b, "fetch, a letter before 5 digits");
     make_line(&b, "fetch", "", 5000, 200);
     measure(&b, "fetch, 200 digits");
+    b.protocol = &protocol_resp;
+    make_array(&b, 100);
+    measure(&b, "MGET, 7 digits");
+    make_array(&b, 5000);
+    measure(&b, "MGET, 7 digits");
     cache_free(&b.cache);
     parser_fini(&b.parser);
     buf_fini(&b.line);
