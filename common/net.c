@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -23,6 +24,9 @@
 #define KEEPALIVE_INTERVAL_S 10
 #define KEEPALIVE_PROBES 3
 #define UNACKED_TIMEOUT_MS 30000
+
+/* Where a TCP header has SYN and its neighbours. */
+#define TCP_FLAGS_AT 13
 
 #define UNIX_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
@@ -263,6 +267,20 @@ net_listen(const struct net_addr *a, int backlog)
         return -1;
     }
     return fd;
+}
+
+void
+net_admit_no_more(int fd)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TCP_FLAGS_AT),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TH_SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),          /* drop */
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX), /* keep all of it */
+    };
+    const struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
 void

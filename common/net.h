@@ -41,6 +41,11 @@ int net_resolve(const char *host, uint16_t port, struct net_addr *out, size_t ma
  * -1 with errno: EADDRINUSE when somebody answers there. */
 int net_listen(const struct net_addr *a, int backlog) MUST_CHECK;
 
+/* From now on, and for every process that shares this listening TCP socket, the kernel
+ * drops first packets of newcomers; who began before still arrives in the accept queue.
+ * For sockets that are about to be closed.  Where the kernel cannot, nothing changes. */
+void net_admit_no_more(int fd);
+
 /* TCP_NODELAY, keepalive 60/10/3 s and TCP_USER_TIMEOUT 30 s; nothing on unix
  * sockets.  Failures are harmless and ignored. */
 void net_tune_client(int fd);

@@ -203,9 +203,18 @@ listeners_forsake(const struct listeners *l, const struct config *config)
     }
 }
 
+/* Whoever stands in the accept queue when the last copy of the socket is closed is reset,
+ * and in one end of 25 somebody came between a worker's last accept and its close
+ * (measured).  So nobody comes any more.  What the service manager gave is left alone: it
+ * lives on with its queue. */
 void
 listeners_close(struct listeners *l)
 {
-    while (l->n > 0)
-        listener_close(l, &l->list[--l->n]);
+    while (l->n > 0) {
+        const struct listener *one = &l->list[--l->n];
+
+        if (!l->given && one->addr.ss.ss_family != AF_UNIX)
+            net_admit_no_more(one->fd);
+        listener_close(l, one);
+    }
 }

@@ -57,7 +57,8 @@ void listeners_keep(struct listeners *l, const struct config *config);
 /* In a child that serves 'config': closes the others' descriptors and nothing else. */
 void listeners_forsake(const struct listeners *l, const struct config *config);
 
-/* Closes them all and removes unix socket files. */
+/* The end: closes them all, removes unix socket files, and lets nobody new into the accept
+ * queues that the workers still empty. */
 void listeners_close(struct listeners *l);
 
 #endif

@@ -1,8 +1,10 @@
 /*
  * stop.c - the end of the server.
  *
- * The listening sockets go first: newcomers are refused by the kernel instead of waiting
- * for nobody.  Then every child drains, and who outlives our patience is killed.
+ * The listening sockets go first.  Newcomers are held off until the last worker has
+ * emptied the accept queue and closed it, a millisecond mostly; from then on the kernel
+ * refuses them, and those who were held off when they try again, a second later.  Then
+ * every child drains, and who outlives our patience is killed.
  */
 #include "server/master/state.h"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import threading
@@ -94,6 +95,37 @@ def test_scenario_14_nobody_is_reset_while_the_server_ends(
     assert max(at for at, kind in results if kind == "served") < max(
         at for at, kind in results if kind == "refused"
     )
+
+
+def test_nobody_is_let_in_who_would_come_too_late(
+    shop_db: MariaDB, start_scenario: Start
+) -> None:
+    """Between a worker's last accept and its close nobody may arrive: here it takes long."""
+    server = start_scenario(shop(shop_db.socket, workers=2))
+    address, waiting = server.address, []
+    workers = server.worker_pids()
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    for _ in range(5):
+        waiting.append(server.client())
+    server.signal(signal.SIGTERM)
+
+    def held_off() -> bool:
+        try:
+            waiting.append(Client(address, timeout=0.2))
+            return False
+        except socket.timeout:
+            return True
+
+    wait_until(held_off, 3, "newcomers to be held off")
+    asked = [client.ask_fetch([1 + n]) for n, client in enumerate(waiting)]
+    for pid in workers:
+        os.kill(pid, signal.SIGCONT)
+    for client, keys in zip(waiting, asked):
+        assert client.read_answer(keys).items == 1
+        client.close()
+    server.workers = None
+    assert server.wait_exit(5) == 0
 
 
 def test_who_has_only_just_come_is_answered_though_the_server_ends(

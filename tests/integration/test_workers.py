@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import signal
+import socket
 import time
 from typing import Callable
 
@@ -207,7 +208,9 @@ def test_term_refuses_new_connections(
 
     def refused() -> bool:
         try:
-            Client(address).close()
+            Client(address, timeout=0.1).close()
+            return False
+        except socket.timeout:  # held off while the accept queue is emptied
             return False
         except ConnectionError:
             return True

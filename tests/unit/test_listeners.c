@@ -4,12 +4,17 @@
 #include "server/master/listeners.h"
 #include "tests/unit/config_fixture.h"
 
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,6 +129,71 @@ listeners_remove_the_file_of_a_unix_socket(void **state)
     buf_fini(&error);
 }
 
+/* A connection in the making to the address of a listening socket. */
+static int
+knock(int listening)
+{
+    struct sockaddr_in at = { 0 };
+    socklen_t len = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    assert_int_equal(getsockname(listening, (struct sockaddr *)&at, &len), 0);
+    if (connect(fd, (struct sockaddr *)&at, len) == -1)
+        assert_int_equal(errno, EINPROGRESS);
+    return fd;
+}
+
+/* On the loopback a connection that is let in is so at once. */
+static bool
+is_let_in(int fd)
+{
+    struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+    return poll(&p, 1, 0) == 1 && p.revents == POLLOUT;
+}
+
+static void
+accepts_one(int listening)
+{
+    int fd = accept(listening, NULL, NULL);
+
+    assert_int_not_equal(fd, -1);
+    close(fd);
+}
+
+static void
+listeners_admit_at_the_end_who_began_before_and_nobody_else(void **state)
+{
+    struct config *c = listening_on(state, "\"127.0.0.1:0\"");
+    struct listeners l = { .n = 0 };
+    struct buf error = BUF_INIT;
+    const int seconds = 5;
+    int workers, queued, begun, late;
+
+    assert_int_equal(listeners_open(&l, c, &error), 0);
+    workers = dup(l.list[0].fd);
+    queued = knock(workers);
+    assert_true(is_let_in(queued));
+    /* A handshake that ends with the first byte, as if its last packet were on the way. */
+    (void)setsockopt(workers, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
+    begun = knock(workers);
+    assert_true(is_let_in(begun));
+    listeners_close(&l);
+    late = knock(workers);
+    assert_false(is_let_in(late));
+    accepts_one(workers);
+    assert_int_equal(accept(workers, NULL, NULL), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(send(begun, "x", 1, 0), 1);
+    accepts_one(workers);
+    close(workers);
+    close(queued);
+    close(begun);
+    close(late);
+    config_free(&c);
+    buf_fini(&error);
+}
+
 int
 main(void)
 {
@@ -134,6 +204,7 @@ main(void)
         LISTENERS_TEST(listeners_tell_the_same_text_apart_when_it_stands_twice),
         LISTENERS_TEST(listeners_change_nothing_when_one_cannot_be_opened),
         LISTENERS_TEST(listeners_remove_the_file_of_a_unix_socket),
+        LISTENERS_TEST(listeners_admit_at_the_end_who_began_before_and_nobody_else),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
