@@ -173,6 +173,18 @@ listener_is_of(const struct listeners *l, size_t i, const struct config *config)
     return false;
 }
 
+/* Whoever stands in the accept queue when the last copy of the socket is closed is reset,
+ * and in one end of 25 somebody came between a worker's last accept and its close
+ * (measured).  So nobody comes any more.  What the service manager gave is left alone: it
+ * lives on with its queue. */
+static void
+listener_end(const struct listeners *l, const struct listener *one)
+{
+    if (!l->given && one->addr.ss.ss_family != AF_UNIX)
+        net_admit_no_more(one->fd);
+    listener_close(l, one);
+}
+
 void
 listeners_keep(struct listeners *l, const struct config *config)
 {
@@ -187,7 +199,7 @@ listeners_keep(struct listeners *l, const struct config *config)
             continue;
         }
         log_info("no longer listening address=%s", l->list[i].text);
-        listener_close(l, &l->list[i]);
+        listener_end(l, &l->list[i]);
     }
     l->n = n;
 }
@@ -203,18 +215,9 @@ listeners_forsake(const struct listeners *l, const struct config *config)
     }
 }
 
-/* Whoever stands in the accept queue when the last copy of the socket is closed is reset,
- * and in one end of 25 somebody came between a worker's last accept and its close
- * (measured).  So nobody comes any more.  What the service manager gave is left alone: it
- * lives on with its queue. */
 void
 listeners_close(struct listeners *l)
 {
-    while (l->n > 0) {
-        const struct listener *one = &l->list[--l->n];
-
-        if (!l->given && one->addr.ss.ss_family != AF_UNIX)
-            net_admit_no_more(one->fd);
-        listener_close(l, one);
-    }
+    while (l->n > 0)
+        listener_end(l, &l->list[--l->n]);
 }

@@ -51,7 +51,7 @@ int listeners_adopt(struct listeners *l, const char *text, int fd) MUST_CHECK;
  * (LISTENERS_MAX); returns how many. */
 size_t listeners_of(const struct listeners *l, const struct config *config, int *fds);
 
-/* Closes what 'config' does not ask for. */
+/* Closes what 'config' does not ask for; nobody new is let in there meanwhile. */
 void listeners_keep(struct listeners *l, const struct config *config);
 
 /* In a child that serves 'config': closes the others' descriptors and nothing else. */

@@ -180,6 +180,9 @@ worker_retire(struct worker *w, const uint32_t *slots, const int *fds, size_t n)
     if (w->state == WORKER_STARTING || w->state == WORKER_SERVING) {
         log_info("retiring connections=%llu heirs=%zu",
                  (unsigned long long)metrics_get(w->metrics, METRIC_curr_connections), n);
+        /* Our successors may not listen where we do. */
+        if (w->acceptor != NULL)
+            acceptor_take_all(w->acceptor);
         worker_leave(w, WORKER_RETIRING, clock_now() + patience);
     }
     for (i = 0; i < n; i++) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import time
@@ -200,6 +201,25 @@ def test_scenario_24_winch_drains_the_workers_and_hup_resumes(
     server.reload()
     for client, keys in zip(queued, asked):
         assert client.read_answer(keys).items == 1
+
+
+def test_who_waits_at_an_address_that_a_reload_removes_is_answered(
+    shop_db: MariaDB, start_scenario: Start
+) -> None:
+    both = ["127.0.0.1:0", "127.0.0.2:0"]
+    server = start_scenario(shop(shop_db.socket, workers=1, listen=both))
+    host, port = server.addresses()[1].rsplit(":", 1)
+    (old,) = server.worker_pids()
+    os.kill(old, signal.SIGSTOP)  # nobody accepts for a while
+    late = Client((host, int(port)), timeout=5)
+    keys = late.ask_fetch([1])
+    server.rewrite(listen="127.0.0.1:0")
+    server.reload()
+    os.kill(old, signal.SIGCONT)
+    assert late.read_answer(keys).items == 1
+    late.close()
+    server.rewrite(listen=both)
+    server.reload()
 
 
 def test_a_reload_changes_the_addresses_it_listens_on(
