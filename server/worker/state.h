@@ -6,7 +6,8 @@
  *     events: bytes in -> requests -> wants; rows in -> results; deadlines -> timeouts
  *     then:   settle hits -> send what was wanted -> write what is little or late
  *     then:   parse -> plan -> write what is much -> free, one after the other while the
- *             turn's share lasts; the next turn goes on with the next of them
+ *             turn's share lasts; the next turn goes on with the next of them.  Not after
+ *             reading that was longer than its own share: in the next turn, then
  *     then:   beat
  *
  * So whoever asks for little is heard, asked for and answered in every turn, and waits for
@@ -95,6 +96,7 @@ struct worker {
 
     usec_t share_ends; /* of the present duty; 0: not begun */
     size_t duty;       /* what this turn goes on with */
+    bool put_off;      /* the duties of this turn */
 
     struct acceptor *acceptor;
     bool listeners_closed;

@@ -305,19 +305,30 @@ worker_end(struct worker *w, usec_t now)
     w->state = WORKER_DONE;
 }
 
+/* Reading took more than its share: what is left over is put off by a turn, so that who
+ * came meanwhile waits for one of the two, not for both; never twice in a row. */
+static bool
+worker_puts_off(struct worker *w, usec_t now)
+{
+    w->put_off = !w->put_off && w->share_ends != 0 && now >= w->share_ends;
+    return w->put_off;
+}
+
 static void
 worker_turn(struct worker *w)
 {
-    usec_t now;
+    usec_t now = clock_now();
+    bool puts_off = worker_puts_off(w, now);
 
     deadlines_check(w);
     w->share_ends = 0;
     hits_settle(w);
     deadlines_check(w);
     w->share_ends = 0;
-    sources_flush(w, clock_now());
+    sources_flush(w, now);
     clients_write_first(w);
-    worker_do_duties(w);
+    if (!puts_off)
+        worker_do_duties(w);
     now = clock_now();
     shared_beat(w, now);
     deadlines_arm(w);

@@ -22,12 +22,11 @@ MEASURE = "FETCHD_MEASURE" in os.environ
 CALM_MS = 0.25 if MEASURE else 0.1  # waiting for a core in a window of 20 ms
 FEW = 100 if MEASURE else 200  # answers from which a p99 can be told
 ROUNDS = 3
-# What the clock, the loopback and the processes that measure add on a machine of tests; and
-# a large request's smallest pieces (a line of 30 KB is parsed in one go: 50 us).
-GRAIN_MS = 0.08 if MEASURE else 0.1
+# What the clock, the loopback and the processes that measure add on a machine of tests.
+GRAIN_MS = 0.0 if MEASURE else 0.1
 # What a fetch waits for beside that: the statement that is under way and, in its own, the
 # ids of the other (see server/source/draw.c), while the two share mariadbd's core too.
-FETCH_GRAIN_MS = 0.1 if MEASURE else 0.25
+FETCH_GRAIN_MS = 0.0 if MEASURE else 0.25
 # Beside other tests on the same cores only gross faults can be told; scripts/measure holds
 # it to the promise.
 ALLOWED = 1.0 if MEASURE else 2.0
