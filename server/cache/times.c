@@ -7,29 +7,13 @@
  */
 #include "server/cache/times.h"
 
-#define TIME_MASK (((uint64_t)1 << 48) - 1)
-
-/* One multiplication: every hit looks at the time of the last flush.  No window of 16
- * bits of the factor is all zeros or ones, so no single bit goes unnoticed. */
-static inline uint64_t
-time_pack(usec_t t)
+usec_t
+times_mend(_Atomic uint64_t *at, uint64_t broken)
 {
-    t &= TIME_MASK;
-    return t * 0x9e3779b97f4a7c15u >> 48 << 48 | t;
-}
+    usec_t now = clock_now();
 
-/* The word's time; one that makes no sense is replaced by now. */
-static usec_t
-time_load(_Atomic uint64_t *at)
-{
-    uint64_t word = atomic_load(at);
-    usec_t now;
-
-    if (likely(word == time_pack(word)))
-        return word & TIME_MASK;
-    now = clock_now();
     /* When this fails somebody else has mended or raised it, which was no earlier. */
-    (void)atomic_compare_exchange_strong(at, &word, time_pack(now));
+    (void)atomic_compare_exchange_strong(at, &broken, time_pack(now));
     return now;
 }
 
@@ -62,12 +46,6 @@ times_raise_key(const struct cache *c, uint64_t hash, usec_t when)
 {
     time_raise(key_time(c, hash), when);
     cache_hook(c, CACHE_POINT_RAISED);
-}
-
-usec_t
-times_flushed(const struct cache *c)
-{
-    return time_load(&region_head(c)->flushed);
 }
 
 usec_t
