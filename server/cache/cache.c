@@ -30,6 +30,16 @@ cache_prefetch(const struct cache *c, const struct cache_key *key)
     store_prefetch(c, key);
 }
 
+void
+cache_approach_put(const struct cache *c, const struct cache_key *key)
+{
+    size_t i;
+
+    for (i = 0; i < SET_LINES; i++)
+        __builtin_prefetch(set_line(key->line, i));
+    times_approach(c, key->hash);
+}
+
 enum cache_verdict
 cache_get(struct cache *c, const struct cache_key *key, struct buf *out,
           struct cache_hit *hit)

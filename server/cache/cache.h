@@ -102,6 +102,11 @@ cache_approach(const struct cache_key *key)
     __builtin_prefetch(key->line);
 }
 
+/* Begins to bring near what a put will look at: some puts before it, for each waits for
+ * four lines of the index and one of the times, a tenth of what an item from a source
+ * takes in all (measured). */
+void cache_approach_put(const struct cache *cache, const struct cache_key *key);
+
 /* Begins to bring the entry itself near. */
 void cache_prefetch(const struct cache *cache, const struct cache_key *key);
 

@@ -36,6 +36,12 @@ key_time(const struct cache *c, uint64_t hash)
 }
 
 void
+times_approach(const struct cache *c, uint64_t hash)
+{
+    __builtin_prefetch(key_time(c, hash));
+}
+
+void
 times_raise_flushed(const struct cache *c, usec_t when)
 {
     time_raise(&region_head(c)->flushed, when);

@@ -41,6 +41,9 @@ times_flushed(const struct cache *c)
     return time_load(&region_head(c)->flushed);
 }
 
+/* Begins to bring near what times_key will look at. */
+void times_approach(const struct cache *c, uint64_t hash);
+
 /* The last flush, or the last invalidation at the place of 'hash', if that is later. */
 usec_t times_key(const struct cache *c, uint64_t hash);
 

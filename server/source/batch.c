@@ -27,6 +27,7 @@ batch_new(struct loader *loader, size_t n)
     b->tries = 0;
     b->sent_at = 0;
     b->n = 0;
+    b->settled = 0;
     return b;
 }
 

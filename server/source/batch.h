@@ -44,12 +44,14 @@ struct batch_place {
 };
 
 struct batch {
-    struct list link; /* on loader.retries while it waits to be asked again */
+    struct list link; /* on loader.retries while it waits to be asked again, on
+                         loader.settling when it came back whole */
     struct loader *loader;
     struct item_pack *pack;
     usec_t sent_at; /* 0: not sent yet, or about to be sent again */
     unsigned tries; /* how often it was lost before */
     size_t n;
+    size_t settled; /* places before it, when it came back */
     struct batch_place places[];
 };
 
@@ -63,6 +65,7 @@ struct loader {
     struct map wants;
     struct list ring;            /* flows with queued waiters */
     struct list retries;         /* batches to ask again, first of all */
+    struct list settling;        /* batches that came back, in that order */
     size_t queued;               /* wants that wait for a batch */
     const struct lookup *lookup; /* NULL: nothing is kept or shared */
     struct list elsewhere;       /* wants that wait for other workers */
@@ -98,6 +101,9 @@ void want_join(struct want *want, struct loader_waiter *w);
 void want_free(struct want *want);
 
 void want_count_queued(struct loader *l, long delta);
+
+/* It will be settled soon: begins to bring near what that looks at. */
+void want_approach(const struct want *want);
 
 /* The source has spoken: keeps it and tells other workers. */
 void want_settle(struct want *want, enum item_status status, struct span json,

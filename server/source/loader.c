@@ -22,6 +22,13 @@
 /* Asked again at most this often after a loss. */
 #define TRIES_MAX 1
 
+/* Of a batch that came back, what is settled before anything else happens: to keep an item
+ * and to tell its waiter takes 2 us, of 128 ids longer than anybody may be kept waiting. */
+#define SETTLED_AT_ONCE 8
+
+/* How many places before its turn what is known of an id is brought near. */
+#define APPROACHED 3
+
 struct loader *
 loader_new(struct source *source, const struct loader_limits *limits,
            struct metrics *metrics)
@@ -39,6 +46,7 @@ loader_new(struct source *source, const struct loader_limits *limits,
     map_init(&l->wants);
     list_init(&l->ring);
     list_init(&l->retries);
+    list_init(&l->settling);
     list_init(&l->elsewhere);
     list_init(&l->refreshers);
     loader_flow_init(&l->own);
@@ -212,8 +220,7 @@ batch_settle_open(struct batch *b, enum batch_outcome outcome, usec_t now)
 {
     switch (outcome) {
     case BATCH_COMPLETE:
-        batch_answer_open(b, ITEM_MISS);
-        break;
+        break; /* settled place by place, see loader_settle */
     case BATCH_FAILED:
         batch_answer_open(b, b->loader->source->ops->failure);
         break;
@@ -243,6 +250,28 @@ batch_settle_open(struct batch *b, enum batch_outcome outcome, usec_t now)
     }
 }
 
+bool
+loader_settling(const struct loader *loader)
+{
+    return !list_empty(&loader->settling);
+}
+
+void
+loader_settle(struct loader *loader, size_t n)
+{
+    for (; n > 0 && loader_settling(loader); n--) {
+        struct batch *b = CONTAINER_OF(loader->settling.next, struct batch, link);
+        struct batch_place *place = &b->places[b->settled++];
+
+        if (b->settled + APPROACHED < b->n)
+            want_approach(b->places[b->settled + APPROACHED].want);
+        batch_place_answer(b, place,
+                           place->status == ITEM_OPEN ? ITEM_MISS : place->status);
+        if (b->settled == b->n)
+            batch_free(b);
+    }
+}
+
 void
 batch_done(struct batch *batch, enum batch_outcome outcome, usec_t now)
 {
@@ -252,8 +281,13 @@ batch_done(struct batch *batch, enum batch_outcome outcome, usec_t now)
     assert(l->in_flight > 0);
     l->in_flight--;
     metrics_sub(l->metrics, METRIC_inflight_statements, 1);
-    if (outcome == BATCH_COMPLETE && now > batch->sent_at)
-        draw_note(l, batch->n, now - batch->sent_at);
+    if (outcome == BATCH_COMPLETE) {
+        if (now > batch->sent_at)
+            draw_note(l, batch->n, now - batch->sent_at);
+        list_append(&l->settling, &batch->link);
+        loader_settle(l, SETTLED_AT_ONCE);
+        return;
+    }
     for (i = 0; i < batch->n; i++) {
         if (batch->places[i].status != ITEM_OPEN)
             batch_place_answer(batch, &batch->places[i], batch->places[i].status);
@@ -362,6 +396,7 @@ loader_free(struct loader **loader)
     assert(l->in_flight == 0);
     loader_stop_refreshing(l);
     loader_flow_fini(&l->own);
+    loader_settle(l, SIZE_MAX); /* nobody waits, but it is kept */
     while ((b = loader_next_retry(l)) != NULL)
         batch_free(b);
     assert(l->wants.count == 0);

@@ -91,6 +91,13 @@ void loader_cancel(struct loader_waiter *w);
  * from here. */
 bool loader_flush(struct loader *loader);
 
+/* Has something come back that is not settled yet? */
+bool loader_settling(const struct loader *loader) MUST_CHECK;
+
+/* Keeps and tells the next 'n' of what came back; the first of each batch were as it came.
+ * Answers arrive from here. */
+void loader_settle(struct loader *loader, size_t n);
+
 /* What its source says is kept, and each id is fetched by one worker at a time.  Borrowed,
  * and outlives the loader. */
 void loader_use_lookup(struct loader *loader, const struct lookup *lookup);
@@ -149,7 +156,8 @@ enum batch_outcome {
 /* Is nothing known of place 'i' yet? */
 bool batch_is_open(const struct batch *batch, size_t i);
 
-/* The batch is over; it is freed and its waiters are told.  Not from source->fetch. */
+/* The batch is over; it is freed and its waiters are told, if it is large and complete the
+ * last of them later, see loader_settle.  Not from source->fetch. */
 void batch_done(struct batch *batch, enum batch_outcome outcome, usec_t now);
 
 #endif

@@ -34,6 +34,15 @@ lookup_key(const struct lookup *l, struct span id, struct cache_key *key)
     cache_key(l->cache, l->source->fingerprint, id, key);
 }
 
+void
+lookup_approach(const struct lookup *l, struct span id)
+{
+    struct cache_key key;
+
+    lookup_key(l, id, &key);
+    cache_approach_put(l->cache, &key);
+}
+
 static void
 lookup_take_back(struct buf *out, const struct cache_hit *hit)
 {

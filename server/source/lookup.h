@@ -72,6 +72,9 @@ bool lookup_on(const struct lookup *l);
  * lookup_on, as everything below. */
 void lookup_key(const struct lookup *l, struct span id, struct cache_key *key);
 
+/* Begins to bring near what lookup_keep will look at for 'id'. */
+void lookup_approach(const struct lookup *l, struct span id);
+
 /* Appends the item, if it may be shown, to 'out': never more than one copy.  'max_age'
  * binds STALE too. */
 enum lookup_verdict lookup_get(const struct lookup *l, const struct cache_key *key,

@@ -147,6 +147,13 @@ loader_leases(const struct loader *loader)
 }
 
 void
+want_approach(const struct want *want)
+{
+    if (loader_shares(want->loader))
+        lookup_approach(want->loader->lookup, want_id(want));
+}
+
+void
 want_settle(struct want *want, enum item_status status, struct span json, usec_t asked_at)
 {
     struct loader *l = want->loader;

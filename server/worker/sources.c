@@ -17,6 +17,9 @@
 
 #include <stdlib.h>
 
+/* Ids of each source between two looks at the clock, 2 us each. */
+#define SETTLE_PIECE 8
+
 /* Clients are let in once every database was heard of; HTTP APIs are asked when somebody
  * wants something. */
 static void
@@ -148,6 +151,29 @@ sources_flush(struct worker *w, usec_t now)
     } while (views_settle(w->views, now));
     /* Sources that share a connection take turns: who sent comes last the next time. */
     w->first_loader = (last + 1) % n;
+}
+
+bool
+sources_settling(const struct worker *w)
+{
+    size_t i;
+
+    for (i = 0; i < w->config->nsources; i++) {
+        if (loader_settling(w->loaders[i]))
+            return true;
+    }
+    return false;
+}
+
+void
+sources_settle(struct worker *w)
+{
+    size_t i;
+
+    do {
+        for (i = 0; i < w->config->nsources; i++)
+            loader_settle(w->loaders[i], SETTLE_PIECE);
+    } while (sources_settling(w) && !worker_share_over(w, clock_now()));
 }
 
 /* The source of this name; the number of sources when there is none. */

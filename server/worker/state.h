@@ -192,6 +192,11 @@ void planner_run_now(struct worker *w, struct client *client);
 bool sources_open(struct worker *w) MUST_CHECK;
 void sources_close(struct worker *w);
 
+/* What came back from the sources and is not settled: goes on with it while the share
+ * lasts, a piece at least. */
+bool sources_settling(const struct worker *w);
+void sources_settle(struct worker *w);
+
 /* End of the turn: tables to look at, batches to send. */
 void sources_flush(struct worker *w, usec_t now);
 

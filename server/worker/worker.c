@@ -243,7 +243,8 @@ static bool
 worker_has_duties(const struct worker *w)
 {
     return !list_empty(&w->to_parse) || !list_empty(&w->to_plan) ||
-           !list_empty(&w->to_write) || !list_empty(&w->to_free) || w->duty != 0;
+           !list_empty(&w->to_write) || !list_empty(&w->to_free) || w->duty != 0 ||
+           sources_settling(w);
 }
 
 static bool
@@ -255,6 +256,7 @@ worker_has_more(const struct worker *w)
 static void
 worker_plan(struct worker *w)
 {
+    sources_settle(w);
     planner_run(w);
     sources_flush(w, clock_now());
 }

@@ -257,6 +257,7 @@ bench_complete(struct bench *b, size_t i)
         bench_row(b, i, id);
     }
     bench_done(b, i, BATCH_COMPLETE);
+    loader_settle(b->loader, SIZE_MAX);
 }
 
 void

@@ -69,7 +69,7 @@ const char *bench_ids(const struct bench *b, size_t i);
 void bench_row(struct bench *b, size_t i, const char *id);
 void bench_row_failed(struct bench *b, size_t i, const char *id, enum item_status status);
 
-/* The i-th held batch is over; with all its rows. */
+/* The i-th held batch is over; with all its rows, and all is settled. */
 void bench_done(struct bench *b, size_t i, enum batch_outcome outcome);
 void bench_complete(struct bench *b, size_t i);
 

@@ -390,6 +390,59 @@ batch_budget_is_the_longest_wait(void **state)
     assert_int_equal(batch_budget(b->held[0], b->now + 90000), USEC_PER_MSEC);
 }
 
+/* Nobody waits for all of a large batch to be kept and told. */
+static void
+loader_settles_a_large_batch_in_pieces(void **state)
+{
+    struct bench *b = *state;
+    struct heard *first, *gone, *joined, *last;
+    char id[16];
+    unsigned i;
+
+    bench_want_many(b, 0, 1, 100);
+    first = &b->waiters[0];
+    gone = &b->waiters[50];
+    last = &b->waiters[99];
+    bench_end_turn(b);
+    for (i = 1; i < 100; i++) { /* the hundredth is missing */
+        snprintf(id, sizeof(id), "%u", i);
+        bench_row(b, 0, id);
+    }
+    bench_done(b, 0, BATCH_COMPLETE);
+    assert_int_equal(metrics_get(&b->metrics, METRIC_inflight_statements), 0);
+    assert_found(first, "{\"id\":\"1\"}");
+    assert_silence(last);
+    assert_true(loader_settling(b->loader));
+    /* Meanwhile one gives up, another comes for the same, and the next batch leaves. */
+    loader_cancel(&gone->waiter);
+    joined = bench_want(b, 1, "90");
+    bench_want(b, 1, "1000");
+    bench_end_turn(b);
+    assert_int_equal(b->fetches, 2);
+    assert_string_equal(bench_ids(b, 0), "1000");
+    for (i = 0; loader_settling(b->loader); i++)
+        loader_settle(b->loader, 8);
+    assert_in_range(i, 2, 99 / 8);
+    assert_silence(gone);
+    assert_found(joined, "{\"id\":\"90\"}");
+    assert_found(&b->waiters[89], "{\"id\":\"90\"}");
+    assert_heard(last, ITEM_MISS);
+    for (i = 0; i < 100; i++)
+        assert_int_equal(b->waiters[i].times, i != 50);
+}
+
+static void
+loader_ends_with_a_batch_half_settled(void **state)
+{
+    struct bench *b = *state;
+
+    bench_want_many(b, 0, 1, 100);
+    bench_end_turn(b);
+    bench_done(b, 0, BATCH_COMPLETE);
+    assert_true(loader_settling(b->loader));
+    /* bench_teardown cancels the others, and sees that nothing is left. */
+}
+
 int
 main(void)
 {
@@ -415,6 +468,8 @@ main(void)
         BENCH_TEST(loader_forgets_a_waiter_cancelled_in_flight),
         BENCH_TEST(loader_flow_may_go_when_its_waiters_are_gone),
         BENCH_TEST(batch_budget_is_the_longest_wait),
+        BENCH_TEST(loader_settles_a_large_batch_in_pieces),
+        BENCH_TEST(loader_ends_with_a_batch_half_settled),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

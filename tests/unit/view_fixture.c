@@ -322,6 +322,7 @@ kitchen_done(struct kitchen *k, enum shop s, enum batch_outcome outcome)
     l->nheld--;
     memmove(&l->held[0], &l->held[1], l->nheld * sizeof(l->held[0]));
     batch_done(batch, outcome, k->now);
+    loader_settle(k->loaders[s], SIZE_MAX);
 }
 
 void
