@@ -61,6 +61,8 @@ conn_drop_events(struct mariadb_conn *c)
     event_del(c->read_event);
     event_del(c->write_event);
     event_del(c->kick);
+    event_del(c->later);
+    c->paused = false;
     c->on_socket = false;
 }
 
@@ -162,6 +164,14 @@ conn_on_kick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     conn_take_up(arg);
+}
+
+static void
+conn_on_later(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    conn_pump(arg, 0);
 }
 
 /* Waits for what the suspended call asked for. */
@@ -340,11 +350,13 @@ mariadb_conn_new(struct event_base *base, const struct config_database *config,
     c->state = CONN_WAITING;
     c->timer = evtimer_new(base, conn_on_timer, c);
     c->kick = event_new(base, -1, 0, conn_on_kick, c);
+    c->later = event_new(base, -1, 0, conn_on_later, c);
     /* Made once and told each new socket: connecting needs no memory of ours. */
     c->read_event = event_new(base, -1, 0, conn_on_socket, c);
     c->write_event = event_new(base, -1, 0, conn_on_socket, c);
-    if (c->timer == NULL || c->kick == NULL || c->read_event == NULL ||
-        c->write_event == NULL) {
+    if (c->timer == NULL || c->kick == NULL || c->later == NULL ||
+        c->read_event == NULL || c->write_event == NULL ||
+        event_priority_set(c->later, event_base_get_npriorities(base) - 1) == -1) {
         mariadb_conn_free(&c);
         return NULL;
     }
@@ -356,7 +368,8 @@ mariadb_conn_new(struct event_base *base, const struct config_database *config,
 static void
 conn_free_events(struct mariadb_conn *c)
 {
-    struct event *events[] = { c->timer, c->kick, c->read_event, c->write_event };
+    struct event *events[] = { c->timer, c->kick, c->later, c->read_event,
+                               c->write_event };
     size_t i;
 
     for (i = 0; i < ARRAY_LEN(events); i++) {

@@ -40,9 +40,11 @@ struct mariadb_conn {
     struct event *kick; /* a call finished at once: go on from the loop */
     bool through;       /* ... and this is it: nothing is suspended */
     int through_failed;
-    usec_t due;   /* when the timer means something; 0: never */
-    usec_t armed; /* when it will fire; 0: not pending */
-    bool silent;  /* given up for its silence */
+    struct event *later; /* there may be more rows: go on when others were heard */
+    bool paused;         /* ... and this is it: nothing is suspended either */
+    usec_t due;          /* when the timer means something; 0: never */
+    usec_t armed;        /* when it will fire; 0: not pending */
+    bool silent;         /* given up for its silence */
     struct mariadb_statement *statement;
 };
 

@@ -7,7 +7,11 @@
 #include "server/source/mariadb_conn_state.h"
 
 #include <errmsg.h>
+#include <event2/event.h>
 #include <stdio.h>
+
+/* Rows that are read in one go, 0.7 us each; then whoever else is ready comes first. */
+#define ROWS_AT_ONCE 32
 
 static void
 conn_end_statement(struct mariadb_conn *c, enum statement_end end, unsigned code,
@@ -76,10 +80,20 @@ conn_statement_failed(struct mariadb_conn *c)
         conn_statement_over(c, STATEMENT_ERROR);
 }
 
+/* Between two rows nothing is suspended; the socket must be silent meanwhile, or it would
+ * come before everybody again. */
+static void
+conn_pause(struct mariadb_conn *c)
+{
+    c->paused = true;
+    event_del(c->read_event);
+    event_active(c->later, EV_TIMEOUT, 0);
+}
+
 static void
 conn_read_rows(struct mariadb_conn *c, MYSQL_ROW row, bool have_row)
 {
-    unsigned n = mysql_num_fields(c->result);
+    unsigned n = mysql_num_fields(c->result), taken = 0;
     int wants;
 
     for (;;) {
@@ -92,8 +106,13 @@ conn_read_rows(struct mariadb_conn *c, MYSQL_ROW row, bool have_row)
                 conn_statement_over(c, STATEMENT_DONE);
             return;
         }
-        if (have_row)
+        if (have_row) {
             c->statement->on_row(c->statement, row, mysql_fetch_lengths(c->result), n);
+            if (++taken == ROWS_AT_ONCE) {
+                conn_pause(c);
+                return;
+            }
+        }
         if ((wants = mysql_fetch_row_start(&row, c->result)) != 0) {
             mariadb_conn_wait(c, wants);
             return;
@@ -140,6 +159,13 @@ mariadb_conn_pump_rows(struct mariadb_conn *c, int happened)
     MYSQL_ROW row = NULL;
     int wants;
 
+    if (c->paused) {
+        c->paused = false;
+        if (c->on_socket)
+            event_add(c->read_event, NULL);
+        conn_read_rows(c, NULL, false);
+        return;
+    }
     wants = mysql_fetch_row_cont(&row, c->result, happened);
     if (wants != 0)
         mariadb_conn_wait(c, wants);

@@ -307,12 +307,15 @@ worker_end(struct worker *w, usec_t now)
     w->state = WORKER_DONE;
 }
 
-/* Reading took more than its share: what is left over is put off by a turn, so that who
- * came meanwhile waits for one of the two, not for both; never twice in a row. */
+/* Reading took more than its share, or a large batch came back: what is left over is put
+ * off by a turn, so that who came meanwhile waits for one of the two, not for both; never
+ * twice in a row. */
 static bool
 worker_puts_off(struct worker *w, usec_t now)
 {
-    w->put_off = !w->put_off && w->share_ends != 0 && now >= w->share_ends;
+    bool busy = (w->share_ends != 0 && now >= w->share_ends) || sources_settling(w);
+
+    w->put_off = !w->put_off && busy;
     return w->put_off;
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import signal
 import time
 from typing import Callable, Iterator
 
@@ -288,6 +289,48 @@ def test_a_connection_reset_anywhere_in_an_answer_harms_only_that_answer(
             road.cut_after = -1
             wait_until(lambda: client.fetch(1, 2, 3).items == 3, 2)
         assert client.stats()["db_disconnects"] >= 10
+
+
+def test_a_connection_reset_while_rows_are_taken_in_pieces_harms_only_that_answer(
+    shop_db: MariaDB, start_proxy: StartProxy, start_fetchd: Start
+) -> None:
+    """More rows than are read in one go: between two pieces nothing is suspended."""
+    road = start_proxy(shop_db)
+    server = start_fetchd(shop(road.socket, workers=1, deadline="5s"))
+    client = server.client()
+    with the_same_workers(server):
+        wait_until(lambda: serves_again(client), 5)
+        losses = client.stats()["db_disconnects"]
+        for _ in range(20):
+            client.fetch(*range(1, 301), options=b"maxage=0")
+        assert client.stats()["db_disconnects"] == losses
+        for n in range(0, 60000, 2111):
+            road.cut_after = n
+            for reply in client.fetch(*range(1, 301), options=b"maxage=0").replies:
+                assert reply.short in {"ITEM", "MISS", "FAIL database"}
+                if reply.status == b"ITEM":
+                    assert reply.item["id"] == reply.key.decode()
+            road.cut_after = -1
+            wait_until(lambda: client.fetch(1, 2, 3).items == 3, 2)
+
+
+@pytest.mark.parametrize("words", ["TERM", "TERM TERM", "HUP TERM TERM"])
+def test_the_end_of_a_worker_amid_rows_is_clean(
+    shop_db: MariaDB, start_fetchd: Start, words: str
+) -> None:
+    for pause_s in (0.0005, 0.002, 0.005):
+        server = start_fetchd(shop(shop_db.socket, workers=1, deadline="5s"))
+        client = server.client()
+        assert client.fetch(1).items == 1
+        keys = client.ask_fetch(range(1, 5001), options=b"maxage=0")
+        time.sleep(pause_s)  # the rows come meanwhile, wherever that is
+        for word in words.split():
+            server.signal(getattr(signal, "SIG" + word))
+        if words == "TERM":
+            answer = client.read_answer(keys)
+            assert answer.items + answer.misses == len(keys)
+        server.workers = None
+        assert server.wait_exit(10) == 0
 
 
 def test_an_answer_in_slices_of_one_byte_is_the_same_answer(
