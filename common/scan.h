@@ -109,7 +109,7 @@ scan_all_digits(const char *p, size_t n)
 
     if (n < 8)
         return n > 0 &&
-               (scan_not_digits(scan_load_few(p, n) | SCAN_EVERY('0') << 8 * n)) == 0;
+               scan_not_digits(scan_load_few(p, n) | SCAN_EVERY('0') << 8 * n) == 0;
     odd = scan_not_digits(scan_load(p + n - 8)); /* overlaps the one before */
     for (i = 0; i + 8 < n; i += 8)
         odd |= scan_not_digits(scan_load(p + i));

@@ -15,7 +15,6 @@
 #include "server/item/compose.h"
 
 #include "common/scan.h"
-
 #include "server/item/json.h"
 #include "server/item/json_put.h"
 
@@ -23,7 +22,7 @@
 #include <stdlib.h>
 
 struct column {
-    const char *prefix; /* ,"name": - at least 4 bytes, as scan_copy wants */
+    const char *prefix; /* ,"name": - never empty, as scan_copy wants */
     size_t prefix_bytes;
     size_t index; /* where its value stands in the row */
     size_t bound; /* prefix, and what a value may take beyond its own bytes */

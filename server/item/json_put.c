@@ -53,7 +53,7 @@ json_put_plain(char *to, struct span s)
     size_t i;
 
     if (s.n < 8) {
-        if (s.n < 4 ||
+        if (s.n == 0 ||
             scan_special(scan_load_few(s.p, s.n) | SCAN_EVERY('a') << 8 * s.n) != 0)
             return put_plain_tail(to, s.p, 0, s.n);
         scan_copy(to, s.p, s.n);
@@ -275,7 +275,7 @@ put_number_parsed(char *to, struct span s)
 char *
 json_put_number(char *to, struct span s)
 {
-    size_t sign = s.n > 1 && s.p[0] == '-' ? 1 : 0, i;
+    size_t sign = s.n > 1 && s.p[0] == '-' ? 1 : 0;
 
     if (s.n - sign == 1 && is_digit(s.p[sign])) {
         to[0] = s.p[0];
@@ -283,11 +283,7 @@ json_put_number(char *to, struct span s)
         return to + s.n;
     }
     if (likely(s.n > 1 && s.p[sign] >= '1' && scan_all_digits(s.p + sign, s.n - sign))) {
-        if (s.n >= 4)
-            return scan_copy(to, s.p, s.n);
-        for (i = 0; i < s.n; i++)
-            *to++ = s.p[i];
-        return to;
+        return scan_copy(to, s.p, s.n);
     }
     return put_number_parsed(to, s);
 }

@@ -4,7 +4,6 @@
 #include "server/item/utf8.h"
 
 #include "common/scan.h"
-
 #include "server/item/json.h"
 
 bool

@@ -48,50 +48,58 @@ text_has_control(struct span s)
     return false;
 }
 
-/* Eight bytes of a block, the 'k'th: where blanks are, and what no key may hold. */
-static inline void
-block_add(struct text_words *t, uint64_t eight, size_t k, uint64_t *blanks)
+/* Where blanks are in eight bytes; notes whether one is there that no key may hold. */
+static inline uint64_t
+eight_blanks(struct text_words *t, uint64_t eight)
 {
     uint64_t blank = scan_equal(eight, ' ') | scan_equal(eight, '\t');
 
     t->odd |= scan_not_key(eight) ^ blank;
-    *blanks |= (uint64_t)scan_bits(blank) << 8 * k;
+    return scan_bits(blank);
 }
 
-/* The last block of a line: behind its end are blanks. */
-static uint64_t
-block_end(struct text_words *t, const char *p, size_t n)
+/* The same in 'n' times eight. */
+static inline uint64_t
+block_blanks(struct text_words *t, const char *p, size_t n)
 {
     uint64_t blanks = 0;
     size_t k;
 
-    for (k = 0; 8 * k + 8 <= n; k++)
-        block_add(t, scan_load(p + 8 * k), k, &blanks);
-    if (8 * k < n)
-        block_add(t,
-                  scan_load_few(p + 8 * k, n - 8 * k) | SCAN_EVERY(' ')
-                                                            << 8 * (n - 8 * k),
-                  k, &blanks);
-    return blanks | ~(uint64_t)0 << n;
+    for (k = 0; k < n; k++)
+        blanks |= eight_blanks(t, scan_load(p + 8 * k)) << 8 * k;
+    return blanks;
+}
+
+/* The last block of a line: behind its 'n' bytes are blanks. */
+static uint64_t
+end_blanks(struct text_words *t, const char *p, size_t n)
+{
+    size_t whole = n / 8 * 8, few = n - whole;
+    uint64_t blanks = block_blanks(t, p, n / 8) | ~(uint64_t)0 << n;
+
+    if (few > 0)
+        blanks |=
+            eight_blanks(t, scan_load_few(p + whole, few) | SCAN_EVERY(' ') << 8 * few)
+            << whole;
+    return blanks;
 }
 
 bool
 text_words_more(struct text_words *t)
 {
-    size_t left = t->line.n - t->next, k;
+    size_t left = t->line.n - t->next;
     const char *p = t->line.p + t->next;
-    uint64_t blanks = 0;
+    uint64_t blanks;
 
+    if (left == 0 && !t->in_word)
+        return false;
     t->block = t->next;
     if (left >= TEXT_BLOCK) {
-        for (k = 0; k < TEXT_BLOCK / 8; k++)
-            block_add(t, scan_load(p + 8 * k), k, &blanks);
+        blanks = block_blanks(t, p, TEXT_BLOCK / 8);
         t->next += TEXT_BLOCK;
-    } else if (left > 0 || t->in_word) {
-        blanks = block_end(t, p, left);
-        t->next += left;
     } else {
-        return false;
+        blanks = end_blanks(t, p, left);
+        t->next += left;
     }
     /* A word begins or ends where a byte differs from the one before. */
     t->edges = blanks ^ (blanks << 1 | !t->in_word);

@@ -5,9 +5,10 @@
  *
  *     events: bytes in -> requests -> wants; rows in -> results; deadlines -> timeouts
  *     then:   settle hits -> send what was wanted -> write what is little or late
- *     then:   parse -> plan -> write what is much -> free, one after the other while the
- *             turn's share lasts; the next turn goes on with the next of them.  Not after
- *             reading that was longer than its own share: in the next turn, then
+ *     then:   parse -> settle batches, plan -> write what is much -> free, one after the
+ *             other while the turn's share lasts; the next turn goes on with the next of
+ *             them.  Not after reading that was longer than its own share, nor when a large
+ *             batch came back: in the next turn, then
  *     then:   beat
  *
  * So whoever asks for little is heard, asked for and answered in every turn, and waits for
